@@ -1,0 +1,47 @@
+"""The server's second process: settles what was received, seals versions after a quiet time, publishes.
+
+Runs beside the answering processes, so that a conversion never holds up an answer.  Killed at any moment it loses
+nothing: the next one finds what is left.
+"""
+
+import logging
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from pacs.domain.errors import PacsError
+
+if TYPE_CHECKING:
+    from pacs.bootstrap import Services
+    from pacs.config import Settings
+
+_PAUSE = 0.1
+_log = logging.getLogger(__name__)
+
+
+def run(settings: "Settings", parent: int) -> None:
+    """Works until the process ``parent`` is gone."""
+    from pacs.bootstrap import assemble
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    services = assemble(settings)
+    while os.getppid() == parent:
+        if not step(services, settings.server.quiet_seconds):
+            time.sleep(_PAUSE)
+
+
+def step(services: "Services", quiet: float) -> bool:
+    """One round of work; whether there was any.  A fault is logged and tried again after a pause."""
+    try:
+        settled = services.settler.settle()
+        if settled:
+            return True
+        sealed = services.publisher.seal(quiet)
+        for study in sealed:
+            services.pictures.publish(study)
+        return bool(sealed)
+    except PacsError as fault:
+        _log.warning("background work: %s", fault)
+        return False

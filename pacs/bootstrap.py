@@ -1,0 +1,89 @@
+"""Settings in, assembled services out: the one place where the parts meet."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pacs.dicom.reader import Limits
+from pacs.domain.ports import Repository, Storage
+from pacs.repository.engine import make_engine
+from pacs.repository.migrate import prepare
+from pacs.repository.sql import SqlRepository
+from pacs.services.export import Exporter
+from pacs.services.open import Opener
+from pacs.services.pictures import Pictures
+from pacs.services.publish import Publisher
+from pacs.services.retrieve import Retrieve
+from pacs.services.search import Search
+from pacs.services.settle import Settler
+from pacs.services.shelve import Shelf
+from pacs.services.store import Rules, Store
+from pacs.storage.disk import DiskStorage
+from pacs.workers.pool import RenderPool
+
+if TYPE_CHECKING:
+    from pacs.config import Settings
+
+
+@dataclass
+class Services:
+    """Everything the edges call."""
+
+    settings: "Settings"
+    storage: Storage
+    repository: Repository
+    store: Store
+    settler: Settler
+    publisher: Publisher
+    search: Search
+    retrieve: Retrieve
+    pictures: Pictures
+    exporter: Exporter
+    pool: RenderPool
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        self.pool.close()
+        self.repository.close()
+
+
+def limits_of(settings: "Settings") -> Limits:
+    wado = settings.static_wado
+    return Limits(depth=wado.max_depth, elements=wado.max_elements, inflated=wado.max_inflated_bytes)
+
+
+def make_shelf(settings: "Settings", storage: Storage) -> Shelf:
+    return Shelf(storage, settings.static_wado.pack_frames_over)
+
+
+def rules_of(settings: "Settings") -> Rules:
+    wado = settings.static_wado
+    return Rules(limits_of(settings), wado.bulkdata_over, wado.duplicate_policy)
+
+
+def assemble(
+    settings: "Settings", storage: Storage | None = None, repository: Repository | None = None,
+    stored: Callable[[], None] | None = None,
+) -> Services:  # fmt: skip
+    """The services on real parts, or on those given.  Migrates an empty database.
+
+    Raises StorageFault when the root cannot be written and IndexFault when the database does not fit.
+    """
+    if storage is None:
+        storage = DiskStorage(settings.root)
+        storage.check()
+    if repository is None:
+        prepare(settings.database_url)
+        repository = SqlRepository(make_engine(settings.database_url))
+    limits, shelf, wake = limits_of(settings), make_shelf(settings, storage), threading.Event()
+    opener = Opener(storage, repository, shelf, limits)
+    publisher = Publisher(storage, repository, opener)
+    server = settings.server
+    pool = RenderPool(server.render_processes, server.render_seconds)
+    pictures = Pictures(storage, repository, opener, pool)
+    return Services(
+        settings, storage, repository, Store(storage, repository, shelf, rules_of(settings), stored or wake.set),
+        Settler(storage, repository, shelf, limits), publisher, Search(repository),
+        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, wake,
+    )  # fmt: skip

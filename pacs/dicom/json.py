@@ -1,0 +1,252 @@
+"""DICOM JSON Model (PS3.18 Annex F), total: no value raises; what does not fit becomes a string or null."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from pacs.dicom import charset as charsets
+from pacs.dicom.charset import Charset
+from pacs.dicom.reader import WIDTH, DicomFile, Element, Item
+
+BulkSink = Callable[[DicomFile, Element, str], str | None]
+Skip = Callable[[int], bool]
+Memo = dict[bytes, bytes]
+
+_MEMO_LIMIT: Final = 1024
+_CHARACTER_SET: Final = 0x00080005
+_UTF8: Final = b'"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
+_BINARY: Final = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
+_ONE_TEXT: Final = frozenset(("ST", "LT", "UT", "UR"))
+_TRIMMED: Final = frozenset(("AE", "AS", "CS", "DA", "DT", "TM", "UI"))
+_ENCODED: Final = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+_CODES: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
+_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+
+
+def members(
+    file: DicomFile,
+    elements: Sequence[Element],
+    charset: Charset,
+    bulk: BulkSink | None,
+    memo: Memo | None = None,
+    skip: Skip | None = None,
+    path: str = "",
+) -> list[tuple[int, bytes]]:
+    """Members of one data set, ascending by tag; of duplicates the last (PS3.18 F.2.2)."""
+    context = _context(file, charset) if memo is not None else b""
+    buffer = file.buffer
+    out: dict[int, bytes] = {}
+    for element in elements:
+        tag, vr, start, _, length, end, items, _ = element
+        if not tag & 0xFFFF or tag < 0x00030000 or tag >= 0xFFFC0000 or (skip is not None and skip(tag)):
+            continue
+        if memo is None or items is not None or end - start > _MEMO_LIMIT or (bulk and length and vr in _BINARY):
+            out[tag] = _member(file, element, charset, bulk, memo, path)
+            continue
+        key = context + vr.encode() + bytes(buffer[start:end])
+        done = memo.get(key)
+        if done is None:
+            done = memo[key] = _member(file, element, charset, None, None, path)
+        out[tag] = done
+    return sorted(out.items())
+
+
+def _context(file: DicomFile, charset: Charset) -> bytes:
+    """What a finished member depends on beside its bytes and its VR."""
+    terms = "\\".join(charset.terms).encode("utf-8", "replace").replace(b"\0", b" ")
+    return b"%d%d%b\0" % (file.little, file.explicit, terms)
+
+
+def dataset_json(
+    file: DicomFile, bulk: BulkSink | None, memo: Memo | None = None, replace: Mapping[int, bytes] = {}
+) -> bytes:
+    """The whole data set as one JSON object in UTF-8 (PS3.18 F.2)."""
+    found = members(file, file.elements, file.charset, bulk, memo)
+    if replace:
+        merged = {**dict(found), **replace}
+        found = sorted((tag, text) for tag, text in merged.items() if text)
+    body = b"{" + b",".join([text for _, text in found]) + b"}"
+    if body.isascii() or _CHARACTER_SET in replace or any(tag == _CHARACTER_SET for tag, _ in found):
+        return body
+    found = sorted([*found, (_CHARACTER_SET, _UTF8)])
+    return b"{" + b",".join([text for _, text in found]) + b"}"
+
+
+def member(file: DicomFile, tag: int, bulk: BulkSink | None = None, memo: Memo | None = None) -> bytes | None:
+    """The member of one top-level tag, or None where absent."""
+    element = file.find(tag)
+    if element is None:
+        return None
+    found = members(file, [element], file.charset, bulk, memo)
+    return found[0][1] if found else None
+
+
+def _member(
+    file: DicomFile, element: Element, charset: Charset, bulk: BulkSink | None, memo: Memo | None, path: str
+) -> bytes:
+    """One member: name, VR and value."""
+    tag, vr = element.tag, element.vr
+    head = b'"%08X":{"vr":"%b"' % (tag, vr.encode())
+    if element.items is not None:
+        return head + _sequence(file, element.items, charset, bulk, memo, f"{path}{tag:08X}") + b"}"
+    if not element.length:
+        return head + b"}"
+    if tag == _CHARACTER_SET:
+        return _UTF8
+    if vr in _BINARY:
+        return head + _bulk(file, element, bulk, f"{path}{tag:08X}") + b"}"
+    values = _values(file, element, charset)
+    return head + b',"Value":' + _dump(values) + b"}" if values else head + b"}"
+
+
+def _sequence(
+    file: DicomFile,
+    items: tuple[Item, ...],
+    charset: Charset,
+    bulk: BulkSink | None,
+    memo: Memo | None,
+    path: str,
+) -> bytes:
+    """The items of a sequence, each with its own character set (PS3.18 F.2.5; PS3.3 C.12.1.1.2)."""
+    if not items:
+        return b""
+    parts: list[bytes] = []
+    for number, item in enumerate(items):
+        own = _own_charset(file, item, charset)
+        found = members(file, item.elements, own, bulk, memo, None, f"{path}/{number}/")
+        parts.append(b"{" + b",".join([text for _, text in found]) + b"}")
+    return b',"Value":[' + b",".join(parts) + b"]"
+
+
+def _own_charset(file: DicomFile, item: Item, charset: Charset) -> Charset:
+    """The character set of an item, else that of what encloses it."""
+    for element in item.elements:
+        if element.tag >= _CHARACTER_SET:
+            if element.tag == _CHARACTER_SET and element.length:
+                return charsets.charset(bytes(file.raw(element)))
+            break
+    return charset
+
+
+def _bulk(file: DicomFile, element: Element, bulk: BulkSink | None, path: str) -> bytes:
+    """BulkDataURI or InlineBinary (PS3.18 F.2.6, F.2.7)."""
+    uri = bulk(file, element, path) if bulk is not None else None
+    if uri is not None:
+        return b',"BulkDataURI":' + _dump(uri)
+    return b',"InlineBinary":"' + b64encode(little_endian(file, element)) + b'"'
+
+
+def little_endian(file: DicomFile, element: Element) -> bytes:
+    """The value in little endian, as bulk data has to be (PS3.18 section 8.7.3.2)."""
+    raw = bytes(file.raw(element))
+    width = WIDTH.get(element.vr, 1)
+    if file.little or width == 1 or element.fragments is not None:
+        return raw
+    out = bytearray(raw)
+    whole = len(raw) - len(raw) % width
+    for offset in range(width):
+        out[offset:whole:width] = raw[width - 1 - offset : whole : width]
+    return bytes(out)
+
+
+def _values(file: DicomFile, element: Element, charset: Charset) -> list[object]:
+    """The values of an element that is neither binary nor a sequence; empty for no value."""
+    vr = element.vr
+    if vr in _CODES:
+        return _numbers(file, element)
+    if vr == "AT":
+        return _tags(file, element)
+    raw = bytes(file.raw(element))
+    text = (charset if vr in _ENCODED else charsets.DEFAULT).decode(raw, vr).rstrip(" \0")
+    if not text:
+        return []
+    if vr in _ONE_TEXT:
+        return [text]
+    return [_one(vr, value) for value in text.split("\\")]
+
+
+def _one(vr: str, text: str) -> object:
+    """One value of a string VR; empty becomes null (PS3.18 F.2.5)."""
+    text = text.strip(" \0") if vr in _TRIMMED else text.rstrip(" \0")
+    if not text:
+        return None
+    if vr == "PN":
+        return _person(text)
+    if vr == "IS" or vr == "DS":
+        return _number(vr, text)
+    return text
+
+
+def _number(vr: str, text: str) -> object:
+    """An IS or DS as a number, what is none as the string."""
+    bare = text.strip(" \0")
+    if _INTEGER.match(bare):
+        return int(bare)
+    if not _DECIMAL.match(bare):
+        return text
+    number = float(bare)
+    if not math.isfinite(number):
+        return text
+    if vr == "IS":
+        return int(number) if number.is_integer() and abs(number) < 2**53 else text
+    return number
+
+
+def _person(text: str) -> object:
+    """The component groups of a name, only those that are there (PS3.18 F.2.2)."""
+    groups = [group.strip(" \0") for group in text.split("=")[:3]]
+    found = {name: group for name, group in zip(_GROUPS, groups, strict=False) if group}
+    return found or None
+
+
+def _numbers(file: DicomFile, element: Element) -> list[object]:
+    """Binary numbers; what JSON cannot say is a string."""
+    vr = element.vr
+    count = element.length // WIDTH[vr]
+    mark = "<" if file.little else ">"
+    values = struct.unpack_from(f"{mark}{count}{_CODES[vr]}", file.buffer, element.value)
+    if vr[0] != "F":
+        return list(values)
+    return [value if math.isfinite(value) else _special(value) for value in values]
+
+
+def _special(value: float) -> str:
+    """NaN and the infinities."""
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _tags(file: DicomFile, element: Element) -> list[object]:
+    """AT as GGGGEEEE."""
+    count = element.length // 4 * 2
+    mark = "<" if file.little else ">"
+    words = struct.unpack_from(f"{mark}{count}H", file.buffer, element.value)
+    return [f"{words[at]:04X}{words[at + 1]:04X}" for at in range(0, count, 2)]
+
+
+def _dump(value: object) -> bytes:
+    """JSON text; half surrogates, which JSON in UTF-8 cannot carry, become question marks."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _replaced(value)
+
+
+def _replaced(value: object) -> bytes:
+    """The value with every string made encodable."""
+    if isinstance(value, list):
+        return b"[" + b",".join([_dump(entry) for entry in value]) + b"]"
+    if isinstance(value, dict):
+        value = {name: str(text).encode("utf-8", "replace").decode() for name, text in value.items()}
+        return orjson.dumps(value)
+    return orjson.dumps(str(value).encode("utf-8", "replace").decode())

@@ -1,0 +1,172 @@
+"""What the rooms hand each other: plain values."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Identity(NamedTuple):
+    """The triple of UIDs an instance is known by."""
+
+    study: str
+    series: str
+    instance: str
+
+
+Spans = tuple[tuple[int, int], ...]
+"""(offset, length) pairs in one object, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTable:
+    """Where the frames of an instance lie.
+
+    ``files``: each in an object of its own.  ``pack``: ranges of ``frames.pack``.
+    ``ranges``: ranges of the received file.  Ranges are uniform (``start``, ``size``) or ``spans`` per frame.
+    ``swap``: byte-swap words of this size after reading (big endian files).
+    ``bits``: bits a frame where frames are not byte aligned; ``start`` is then the byte of frame 1.
+    """
+
+    count: int = 0
+    kind: str = "files"
+    start: int = 0
+    size: int = 0
+    spans: tuple[Spans, ...] = ()
+    swap: int = 0
+    bits: int = 0
+
+    def encode(self) -> bytes:
+        """Compact bytes for a database row."""
+        values = [self.count, self.kind, self.start, self.size, self.spans, self.swap, self.bits]
+        return zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 6)
+
+    @staticmethod
+    def decode(data: bytes) -> "FrameTable":
+        count, kind, start, size, spans, swap, bits = json.loads(zlib.decompress(data))
+        return FrameTable(
+            count, kind, start, size, tuple(tuple((o, n) for o, n in one) for one in spans), swap, bits
+        )
+
+    def ranges(self, number: int) -> Spans:
+        """The ranges of frame ``number`` (from 1) for ``pack`` and ``ranges`` without ``bits``."""
+        if self.spans:
+            return self.spans[number - 1]
+        return ((self.start + (number - 1) * self.size, self.size),)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkValue:
+    """A value kept out of metadata: its element path, VR, SHA-256 and length in bytes; offset in the received file."""
+
+    path: str
+    vr: str
+    sha256: str
+    length: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What the index keeps of one level (study, series or instance).
+
+    ``json``: members of the default QIDO answer, ready bytes without braces, comma-joined.
+    ``extra``: members returned when asked by includefield, tag (8 hex digits) -> ready member bytes.
+    ``keys``: search columns, name -> value.
+    """
+
+    json: bytes
+    extra: Mapping[str, bytes] = field(default_factory=dict)
+    keys: Mapping[str, str | int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An instance about to be stored: checked, described, its bytes durable at ``location``."""
+
+    identity: Identity
+    sop_class: str
+    transfer_syntax: str
+    digest: str
+    data_digest: str
+    size: int
+    location: str
+    frames: FrameTable
+    bulk: tuple[BulkValue, ...]
+    study: Level
+    series: Level
+    instance: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one instance: ``stored``, ``unchanged``, ``replaced``, ``quarantined`` or ``refused``."""
+
+    status: str
+    identity: Identity | None
+    reason: str = ""
+    sop_class: str = ""
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A current instance as the index knows it."""
+
+    row: int
+    identity: Identity
+    sop_class: str
+    transfer_syntax: str
+    digest: str
+    data_digest: str
+    size: int
+    location: str
+    frames: FrameTable
+    bulk: tuple[BulkValue, ...]
+    number: int | None
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlace:
+    """The little a frame request needs."""
+
+    location: str
+    frames: FrameTable
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the current rows of a study or series say a document must show.
+
+    ``state`` is the digest over the set of (UID, data) of its instances; ``sequence`` the last change of it.
+    """
+
+    state: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One row of a search: QIDO members ready to join, and what only the index knows."""
+
+    identity: tuple[str, ...]
+    levels: tuple[Level, ...]
+    modalities: tuple[str, ...] = ()
+    series_count: int = 0
+    instance_count: int = 0
+    transfer_syntax: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a search and how many more match beyond them."""
+
+    rows: list[Found]
+    remaining: int
+
+
+Record = dict[str, Any]
+"""A log record: JSON values only."""

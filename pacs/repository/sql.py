@@ -1,0 +1,259 @@
+"""The index in a SQL database."""
+
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select, update
+from sqlalchemy.exc import OperationalError
+
+from pacs.domain import layout
+from pacs.domain.errors import IndexFault
+from pacs.domain.model import FramePlace, FrameTable, Identity, Incoming, Instance, Outcome, Page, Record, Shown
+from pacs.domain.query import Query
+from pacs.repository import codec, write
+from pacs.repository import tables as t
+from pacs.repository.search import search
+
+_S, _R, _I = t.study.c, t.series.c, t.instance.c
+_JOINED = t.instance.join(t.series, _R.id == _I.series_id).join(t.study, _S.id == _R.study_id)
+_INSTANCES = select(
+    _I.id,
+    _S.uid.label("study_uid"),
+    _R.uid.label("series_uid"),
+    _I.uid,
+    _I.sop_class,
+    _I.transfer_syntax,
+    _I.digest,
+    _I.data_digest,
+    _I.size,
+    _I.location,
+    _I.frames,
+    _I.bulk,
+    _I.instance_number,
+    _I.since_sequence,
+).select_from(_JOINED)
+_TRIPLE = (
+    _S.uid == bindparam("study"),
+    _R.uid == bindparam("series"),
+    _I.uid == bindparam("instance"),
+    _I.until_sequence.is_(None),
+)
+_PLACE = select(_I.location, _I.frames, _I.transfer_syntax).select_from(_JOINED).where(*_TRIPLE)
+_PLACE_SQLITE = (
+    "SELECT i.location, i.frames, i.transfer_syntax FROM study s"
+    " JOIN series r ON r.study_id = s.id JOIN instance i ON i.series_id = r.id"
+    " WHERE s.uid = ? AND r.uid = ? AND i.uid = ? AND i.until_sequence IS NULL"
+)
+_ONE = _INSTANCES.where(*_TRIPLE)
+_RETRIED = ("40P01", "40001")
+_ATTEMPTS = 4
+
+
+class _Reader:
+    """A connection of one thread, outside the pool; closed with its thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        borrowed = engine.raw_connection()
+        self.connection: Any = borrowed.driver_connection
+        self._detached = borrowed
+        borrowed.detach()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class SqlRepository:
+    """``pacs.domain.ports.Repository`` on SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(writing=True)
+        self._points = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.local: bool = engine.dialect.name == "sqlite"
+        self._thread = threading.local()
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
+
+    # writing
+
+    def store(
+        self, batch: Sequence[Incoming], source: str, policy: str, log: Callable[[str, int, Record], None]
+    ) -> list[Outcome]:
+        """One transaction for the batch; ``log`` runs in it just before COMMIT."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._write() as connection:
+                    return write.Batch(connection, source, policy, log).run(batch)
+            except IndexFault as fault:
+                if attempt == _ATTEMPTS or not _retried(fault):
+                    raise
+        raise AssertionError("unreachable")
+
+    def relocate(self, row: int, old: str, new: str, frames: FrameTable) -> bool:
+        """Compare-and-set of a row's location and frame table."""
+        values = {"location": new, "frames": frames.encode(), "received": layout.is_incoming(new)}
+        with self._write() as connection:
+            done = connection.execute(update(t.instance).where(_I.id == row, _I.location == old).values(values))
+            return done.rowcount == 1
+
+    def swap(self, study: str, publish: Callable[[], None]) -> None:
+        """Runs ``publish`` under the study's row lock (on SQLite: under the database's)."""
+        with self._write() as connection:
+            connection.execute(write.LOCK, {"uids": [study]}).all()
+            publish()
+
+    def seal(self, study: str, manifest: Callable[[int, list[int]], None]) -> int | None:
+        """A new version, None when nothing changed; ``manifest`` gets the sequences of its log records."""
+        with self._write() as connection:
+            row = connection.execute(write.LOCK, {"uids": [study]}).one_or_none()
+            if row is None or row.sequence <= row.sealed_sequence:
+                return None
+            version = int(row.version) + 1
+            _seal(connection, row, version)
+            manifest(version, _records(connection, study, row.sealed_sequence))
+            return version
+
+    # reading
+
+    def received(self, limit: int) -> list[Instance]:
+        """Instances (history included) whose bytes still lie in ``incoming/``, oldest first."""
+        chosen = _INSTANCES.where(_I.received).order_by(_I.since_sequence).limit(limit)
+        with self._read() as connection:
+            return [codec.instance(row) for row in connection.execute(chosen)]
+
+    def instance(self, identity: Identity) -> Instance | None:
+        with self._read() as connection:
+            row = connection.execute(_ONE, identity._asdict()).one_or_none()
+        return codec.instance(row) if row is not None else None
+
+    def frame_place(self, identity: Identity) -> FramePlace | None:
+        """The hot read: on SQLite the driver alone, on a connection of the thread."""
+        if self.local:
+            try:
+                row = self._reader().connection.execute(_PLACE_SQLITE, identity).fetchone()
+            except sqlite3.OperationalError as error:
+                raise IndexFault(f"database: {error}") from error
+        else:
+            with self._read() as connection:
+                row = connection.execute(_PLACE, identity._asdict()).one_or_none()
+        return FramePlace(row[0], FrameTable.decode(row[1]), row[2]) if row is not None else None
+
+    def instances(self, study: str, series: str | None = None, at: int | None = None) -> list[Instance]:
+        """Instances now, or at sequence ``at``, in the order of series and instance numbers."""
+        chosen = _INSTANCES.where(_S.uid == study).order_by(
+            _R.series_number.asc().nulls_last(), _R.uid, _I.instance_number.asc().nulls_last(), _I.uid
+        )
+        if series is not None:
+            chosen = chosen.where(_R.uid == series)
+        if at is None:
+            chosen = chosen.where(_I.until_sequence.is_(None))
+        else:
+            chosen = chosen.where(_I.since_sequence <= at, or_(_I.until_sequence.is_(None), _I.until_sequence > at))
+        with self._read() as connection:
+            return [codec.instance(row) for row in connection.execute(chosen)]
+
+    def shown(self, study: str, series: str | None = None) -> Shown | None:
+        """None when unknown or empty."""
+        if series is None:
+            chosen = select(_S.state, _S.sequence).where(_S.uid == study, _S.instance_count > 0)
+        else:
+            joined = t.series.join(t.study, _S.id == _R.study_id)
+            chosen = select(_R.state, _R.sequence).select_from(joined)
+            chosen = chosen.where(_S.uid == study, _R.uid == series, _R.instance_count > 0)
+        with self._read() as connection:
+            row = connection.execute(chosen).one_or_none()
+        return Shown(row.state, row.sequence) if row is not None else None
+
+    def series_of(self, study: str) -> list[str]:
+        """UIDs by series number, then UID."""
+        chosen = select(_R.uid).join(t.study, _S.id == _R.study_id).where(_S.uid == study, _R.instance_count > 0)
+        chosen = chosen.order_by(_R.series_number.asc().nulls_last(), _R.uid)
+        with self._read() as connection:
+            return list(connection.execute(chosen).scalars())
+
+    def search(self, query: Query) -> Page:
+        with self._read() as connection:
+            return search(connection, query)
+
+    def unsealed(self, before: float) -> list[str]:
+        """Studies with commits after their last version, none later than ``before``; oldest first."""
+        chosen = select(_S.uid).where(_S.sequence > _S.sealed_sequence, _S.changed <= before)
+        with self._read() as connection:
+            return list(connection.execute(chosen.order_by(_S.changed, _S.id)).scalars())
+
+    def bulk_received(self, study: str, sha256: str) -> tuple[str, int, int] | None:
+        """(location, offset, length) of a bulk value that still lies in a received file."""
+        chosen = select(_I.location, _I.bulk).select_from(_JOINED).where(_S.uid == study, _I.received)
+        with self._read() as connection:
+            for row in connection.execute(chosen.where(_I.bulk.contains(sha256, autoescape=True))):
+                for value in codec.decode_bulk(row.bulk):
+                    if value.sha256 == sha256:
+                        return row.location, value.offset, value.length
+        return None
+
+    def counts(self) -> tuple[int, int, int]:
+        """Studies, series, instances."""
+        sums = [func.count(), *(func.coalesce(func.sum(c), 0) for c in (_S.series_count, _S.instance_count))]
+        with self._read() as connection:
+            row = connection.execute(select(*sums).where(_S.instance_count > 0)).one()
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def close(self) -> None:
+        for reader in list(self._readers):
+            reader.close()
+        self._engine.dispose()
+
+    # connections
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _faults(), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        engine = self._engine if self.local else self._points
+        with _faults(), engine.connect() as connection:
+            yield connection
+
+    def _reader(self) -> _Reader:
+        found: _Reader | None = getattr(self._thread, "reader", None)
+        if found is None:
+            found = self._thread.reader = _Reader(self._engine)
+            self._readers.add(found)
+        return found
+
+
+def _seal(connection: Connection, row: Any, version: int) -> None:
+    values = {"version": version, "sealed_sequence": row.sequence}
+    connection.execute(update(t.study).where(_S.id == row.id).values(values))
+    sealed = {"study_id": row.id, "version": version, "sequence": row.sequence, "time": time.time()}
+    connection.execute(insert(t.study_version).values(sealed))
+
+
+def _records(connection: Connection, study: str, after: int) -> list[int]:
+    """Sequences of the log records of the study later than ``after``."""
+    c = t.change.c
+    chosen = select(c.record).distinct().where(c.study == study, c.sequence > after).order_by(c.record)
+    return list(connection.execute(chosen).scalars())
+
+
+def _retried(fault: IndexFault) -> bool:
+    """Whether the database broke a deadlock by giving this transaction up."""
+    cause = getattr(fault.__cause__, "orig", None)
+    return getattr(cause, "sqlstate", None) in _RETRIED
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise IndexFault(f"database: {str(error.orig).splitlines()[0]}") from error

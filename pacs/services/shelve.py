@@ -1,0 +1,179 @@
+"""Puts instances on their shelf: frames, bulk values and shell into one folder, claimed whole."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pacs.convert import shell as shells
+from pacs.convert.frames import cut_frame
+from pacs.dicom.reader import DicomFile
+from pacs.domain import layout
+from pacs.domain.errors import NotFound, StorageFault
+from pacs.domain.model import BulkValue, FrameTable, Identity
+from pacs.domain.ports import Buffer, Storage
+
+MOST_ATTEMPTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An instance to shelve: its walked file, the whole bytes, and what describe() found."""
+
+    identity: Identity
+    file: DicomFile
+    whole: Buffer
+    digest: str
+    data_digest: str
+    frames: FrameTable
+    bulk: tuple[BulkValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance lies now."""
+
+    location: str
+    frames: FrameTable
+
+
+class Shelf:
+    """Writes and reads instance folders.  One of these per process."""
+
+    def __init__(self, storage: Storage, pack_over: int) -> None:
+        self._storage = storage
+        self._pack_over = pack_over
+        self._bases: dict[tuple[str, str], tuple[str, bytes]] = {}
+
+    def put(self, items: Sequence[Item]) -> list[Place]:
+        """Each item in a folder of its own.  The artefacts were assembled and compared before anything is said."""
+        waiting = list(enumerate(items))
+        places: dict[int, Place] = {}
+        contents = [self._contents(item, len(items) > 1) for item in items]
+        for attempt in range(MOST_ATTEMPTS):
+            names = [
+                layout.instance(i.identity) if not attempt else layout.instance_taken(i.identity, i.digest, attempt)
+                for _, i in waiting
+            ]
+            won = self._storage.claim([(n, contents[k][0]) for n, (k, _) in zip(names, waiting, strict=True)])
+            rest = []
+            for name, took, (k, item) in zip(names, won, waiting, strict=True):
+                if took or self._holds(name, item.digest):
+                    places[k] = Place(name, contents[k][1])
+                else:
+                    rest.append((k, item))
+            waiting = rest
+            if not waiting:
+                return [places[k] for k in range(len(items))]
+        raise StorageFault(f"no free folder for {waiting[0][1].identity.instance}")
+
+    def shell(self, identity: Identity, location: str) -> shells.Shell:
+        """The decoded shell of a folder."""
+        data = self._storage.get(layout.shell(location))
+        return shells.decode(data, partial(self._base, identity.study, identity.series))
+
+    def bulk(self, study: str, sha256: str) -> bytes:
+        return self._storage.get(layout.bulk(study, sha256))
+
+    def frame(self, place: Place, number: int) -> bytes:
+        """A frame at rest."""
+        if place.frames.kind == "pack":
+            key = layout.pack(place.location)
+            return b"".join(self._storage.read(key, o, n) for o, n in place.frames.ranges(number))
+        return self._storage.get(layout.frame(place.location, number))
+
+    def _holds(self, name: str, digest: str) -> bool:
+        try:
+            return shells.decode_head(self._storage.get(layout.shell(name)))["sha256"] == digest
+        except NotFound:
+            return False
+
+    def _contents(self, item: Item, has_siblings: bool) -> tuple[Mapping[str, Iterable[Buffer]], FrameTable]:
+        view = memoryview(item.file.buffer)
+
+        def read(offset: int, length: int) -> bytes:
+            return bytes(view[offset : offset + length])
+
+        frame = partial(cut_frame, item.frames, read=read)
+        recipe = shells.make_recipe(
+            item.frames, [(b.offset, b.length, b.sha256) for b in item.bulk], not item.file.deflated
+        )
+        literal = shells.literal_of(item.whole, recipe)
+        name, base = self._base_for(item.identity, literal, has_siblings)
+        shell = shells.Shell(item.digest, item.data_digest, len(memoryview(item.whole)), name, recipe, literal)
+        by_sha = {b.sha256: b for b in item.bulk}
+        self._compare(shell, frame, lambda sha: read(by_sha[sha].offset, by_sha[sha].length))
+        for sha, value in by_sha.items():
+            self._storage.create(layout.bulk(item.identity.study, sha), read(value.offset, value.length))
+        files: dict[str, Iterable[Buffer]] = {"shell": (shells.encode(shell, base),)}
+        table = self._frames(item.frames, frame, files)
+        return files, table
+
+    def _frames(self, table: FrameTable, frame: partial[bytes], files: dict[str, Iterable[Buffer]]) -> FrameTable:
+        numbers = range(1, table.count + 1)
+        if table.count <= self._pack_over:
+            for number in numbers:
+                files[f"frames/{number}"] = (frame(number),)
+            return FrameTable(table.count, "files")
+        lengths = [len(frame(n)) if table.spans else 0 for n in numbers]
+        files["frames.pack"] = _Frames(frame, table.count)
+        if not table.spans:
+            return FrameTable(table.count, "pack", 0, (table.bits + 7) // 8 if table.bits else table.size)
+        spans, at = [], 0
+        for length in lengths:
+            spans.append(((at, length),))
+            at += length
+        return FrameTable(table.count, "pack", spans=tuple(spans))
+
+    @staticmethod
+    def _compare(shell: shells.Shell, frame: partial[bytes], bulk: "shells.Callable[[str], bytes]") -> None:
+        digest = hashlib.sha256()
+        for piece in shells.assemble(shell, frame, bulk):
+            digest.update(piece)
+        if digest.hexdigest() != shell.sha256:
+            raise StorageFault("the artefacts do not give back the received bytes; the file stays as it came")
+
+    def _base_for(self, identity: Identity, literal: bytes, has_siblings: bool) -> tuple[str | None, bytes | None]:
+        """The series' dictionary: made of the first shell once a second instance is in sight."""
+        key = (identity.study, identity.series)
+        if key not in self._bases:
+            prefix = f"{layout.series(*key)}/base/"
+            name = next((k.rsplit("/", 1)[1] for k in self._storage.list(prefix) if not k.endswith(".copy")), None)
+            if name is not None:
+                self._remember(key, name, self._storage.get(prefix + name))
+            elif not has_siblings:
+                return None, None
+            else:
+                content = literal[: shells.WINDOW]
+                name = hashlib.sha256(content).hexdigest()[:12]
+                self._storage.create(prefix + name + ".copy", content)
+                self._storage.create(prefix + name, content)
+                self._remember(key, name, content)
+        return self._bases[key]
+
+    def _remember(self, key: tuple[str, str], name: str, content: bytes) -> None:
+        if len(self._bases) > 64:
+            self._bases.clear()
+        self._bases[key] = (name, content)
+
+    def _base(self, study: str, series: str, name: str) -> bytes:
+        held = self._bases.get((study, series))
+        if held and held[0] == name:
+            return held[1]
+        key = layout.base(study, series, name)
+        try:
+            content = self._storage.get(key)
+        except NotFound:
+            content = self._storage.get(key + ".copy")
+        self._remember((study, series), name, content)
+        return content
+
+
+class _Frames:
+    """The frames one by one, so that no more than one is in memory; may be walked again."""
+
+    def __init__(self, frame: partial[bytes], count: int) -> None:
+        self._frame, self._count = frame, count
+
+    def __iter__(self) -> "Iterable[bytes]":  # type: ignore[override]
+        return (self._frame(number) for number in range(1, self._count + 1))

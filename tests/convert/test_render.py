@@ -1,0 +1,273 @@
+"""Rendering of small synthetic frames."""
+
+import struct
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from rle.utils import encode_array
+
+from pacs.convert.render import Picture, decode, fit, render_jpeg
+from pacs.domain.errors import RenderFailed
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+PREFIX = "1.2.840.10008.1.2.4."
+GREY = Picture(16, 16, 1, "MONOCHROME2", 16, 12, 11, False, 0, EXPLICIT)
+COLOUR = Picture(16, 16, 3, "RGB", 8, 8, 7, False, 0, EXPLICIT)
+RAMP = (np.arange(256, dtype="<u2") * 16).reshape(16, 16)
+RGB = np.random.default_rng(1).integers(0, 255, (16, 16, 3)).astype("u1")
+
+
+def shown(picture: Picture, frame: bytes, window: tuple[float, float] | None = None) -> Any:
+    """The picture as the viewer sees it, in signed integers."""
+    return imagecodecs.jpeg8_decode(render_jpeg(picture, frame, None, 100, window)).astype(int)
+
+
+def near(one: Any, other: Any, by: int = 4) -> bool:
+    return bool(np.abs(one - np.asarray(other).astype(int)).max() <= by)
+
+
+def test_range_is_the_default() -> None:
+    assert near(shown(GREY, RAMP.tobytes()), np.arange(256).reshape(16, 16))
+
+
+def test_monochrome1() -> None:
+    picture = replace(GREY, photometric="MONOCHROME1")
+    assert near(shown(picture, RAMP.tobytes()), 255 - np.arange(256).reshape(16, 16))
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_window(function: str) -> None:
+    picture = replace(GREY, center=1000.0, width=800.0, voi_function=function, slope=0.5)
+    x = RAMP * 0.5
+    expected = {
+        "LINEAR": np.clip((x - 999.5) / 799 + 0.5, 0, 1),
+        "LINEAR_EXACT": np.clip((x - 1000) / 800 + 0.5, 0, 1),
+        "SIGMOID": 1 / (1 + np.exp(-4 * (x - 1000) / 800)),
+    }[function]
+    assert near(shown(picture, RAMP.tobytes()), np.rint(expected * 255), 6)
+
+
+def test_asked_window_goes_first() -> None:
+    picture = replace(GREY, center=0.0, width=2.0)
+    low = shown(picture, RAMP.tobytes(), (4000.0, 100.0))
+    assert low[0].max() <= 4 and low[15, 15] >= 251
+
+
+def test_bad_window() -> None:
+    with pytest.raises(RenderFailed, match="window width"):
+        render_jpeg(GREY, RAMP.tobytes(), None, window=(1.0, 0.0))
+
+
+def test_luts() -> None:
+    table = np.arange(4095, -1, -1, dtype="<u2").tobytes()
+    inverse = 255 - np.arange(256).reshape(16, 16)
+    for picture in (
+        replace(GREY, modality_lut=(0, 12, table)),
+        replace(GREY, voi_lut=(0, 12, table)),
+    ):
+        assert near(shown(picture, RAMP.tobytes()), inverse)
+
+
+def test_signed() -> None:
+    values = (RAMP.astype("i2") - 2048).astype("<i2")
+    dirty = (values.view("<u2") & 0x0FFF) | 0x5000
+    picture = replace(GREY, signed=True)
+    assert np.array_equal(decode(picture, dirty.tobytes()), values)
+    high = replace(GREY, signed=True, high_bit=15)
+    assert np.array_equal(decode(high, (values.view("<u2") << 4).tobytes()), values)
+
+
+def test_big_endian_and_wide_and_float() -> None:
+    big = replace(GREY, syntax="1.2.840.10008.1.2.2")
+    assert np.array_equal(decode(big, RAMP.astype(">u2").tobytes()), RAMP)
+    wide = replace(GREY, bits_allocated=32, bits_stored=32, high_bit=31)
+    values = RAMP.astype("<u4") * 1_000_000
+    assert np.array_equal(decode(wide, values.tobytes()), values)
+    assert near(shown(wide, values.tobytes()), np.arange(256).reshape(16, 16))
+    real = replace(GREY, float_kind=32, bits_allocated=32)
+    assert near(shown(real, (RAMP / 1e4).astype("<f4").tobytes()), np.arange(256).reshape(16, 16))
+
+
+def test_planar() -> None:
+    frame = RGB.transpose(2, 0, 1).tobytes()
+    assert np.array_equal(decode(replace(COLOUR, planar=1), frame), RGB)
+    assert np.array_equal(decode(COLOUR, RGB.tobytes()), RGB)
+
+
+def test_ybr_full() -> None:
+    pixels = np.tile(np.array([76, 85, 255], "u1"), (16, 16, 1))
+    red = decode(replace(COLOUR, photometric="YBR_FULL"), pixels.tobytes())
+    assert near(red.astype(int), np.tile([254, 0, 0], (16, 16, 1)), 1)
+
+
+def test_ybr_422() -> None:
+    packed = np.tile(np.array([76, 76, 85, 255], "u1"), 128).tobytes()
+    red = decode(replace(COLOUR, photometric="YBR_FULL_422"), packed)
+    assert near(red.astype(int), np.tile([254, 0, 0], (16, 16, 1)), 1)
+
+
+def test_one_bit() -> None:
+    picture = Picture(3, 5, 1, "MONOCHROME2", 1, 1, 0, False, 0, EXPLICIT)
+    assert decode(picture, b"\x21\x00").tolist() == [[1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0] * 5]
+    ones = replace(picture, rows=8, columns=8)
+    assert near(shown(ones, b"\xff" * 8), np.full((8, 8), 255))
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_palette(wide: bool) -> None:
+    ramp = np.arange(256)
+    data = (ramp * 256).astype("<u2").tobytes() if wide else ramp.astype("u1").tobytes()
+    zero = bytes(len(data))
+    bits = 16 if wide else 8
+    picture = replace(
+        GREY,
+        photometric="PALETTE COLOR",
+        bits_allocated=8,
+        bits_stored=8,
+        high_bit=7,
+        palette=((256, 0, bits, data), (256, 0, bits, zero), (256, 0, bits, zero)),
+    )
+    image = shown(picture, bytes([200]) * 256)
+    assert near(image, np.tile([200, 0, 0], (16, 16, 1)), 3)
+
+
+def encoded(name: str, image: Any) -> bytes:
+    """A stream of the codec; lossless wherever it can."""
+    options: dict[str, dict[str, Any]] = {
+        "jpeg8": {"lossless": True, "bitspersample": 12 if image.dtype.itemsize == 2 else 8},
+        "jpeg2k": {"codecformat": "j2k", "reversible": True},
+        "htj2k": {"reversible": True},
+        "jpegxl": {"lossless": True},
+    }
+    return bytes(getattr(imagecodecs, f"{name}_encode")(image, **options.get(name, {})))
+
+
+CODECS = [("57", "jpeg8"), ("70", "jpeg8"), ("80", "jpegls"), ("81", "jpegls"), ("90", "jpeg2k")]
+CODECS += [("91", "jpeg2k"), ("201", "htj2k"), ("203", "htj2k"), ("110", "jpegxl")]
+
+
+@pytest.mark.parametrize(("number", "name"), CODECS)
+def test_codecs_grey(number: str, name: str) -> None:
+    frame = encoded(name, RAMP)
+    picture = replace(GREY, syntax=PREFIX + number)
+    assert np.array_equal(decode(picture, frame), RAMP)
+    signed = np.where(RAMP > 2047, RAMP.astype(int) - 4096, RAMP.astype(int))
+    assert np.array_equal(decode(replace(picture, signed=True), frame), signed)
+    with pytest.raises(RenderFailed, match="header says"):
+        decode(replace(picture, rows=17), frame)
+    with pytest.raises(RenderFailed):
+        decode(picture, frame[: len(frame) // 8])
+
+
+@pytest.mark.parametrize(("number", "name"), [c for c in CODECS if c[1] not in ("jpeg8", "jpegls")])
+def test_codecs_colour(number: str, name: str) -> None:
+    assert np.array_equal(decode(replace(COLOUR, syntax=PREFIX + number), encoded(name, RGB)), RGB)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (300, 200), (256, 512), (1000, 3)])
+def test_size_of_jpeg_xl(shape: tuple[int, int]) -> None:
+    frame = encoded("jpegxl", np.zeros(shape, "u1"))
+    rows, columns = shape
+    picture = Picture(rows, columns, 1, "MONOCHROME2", 8, 8, 7, False, 0, PREFIX + "110")
+    assert decode(picture, frame).shape == shape
+
+
+def test_jpeg_baseline() -> None:
+    red = np.tile(np.array([254, 0, 0], "u1"), (16, 16, 1))
+    picture = replace(COLOUR, photometric="YBR_FULL_422", syntax=PREFIX + "50")
+    assert near(decode(picture, bytes(imagecodecs.jpeg8_encode(red))).astype(int), red, 3)
+
+
+def test_rle() -> None:
+    for picture, image in ((GREY, RAMP), (COLOUR, RGB)):
+        frame = next(
+            encode_array(
+                image,
+                rows=16,
+                columns=16,
+                samples_per_pixel=picture.samples,
+                bits_allocated=picture.bits_allocated,
+                number_of_frames=1,
+                photometric_interpretation=picture.photometric,
+                pixel_representation=0,
+                bits_stored=picture.bits_stored,
+                byteorder="<",
+            )
+        )
+        coded = replace(picture, syntax="1.2.840.10008.1.2.5")
+        assert np.array_equal(decode(coded, frame), image)
+        with pytest.raises(RenderFailed):
+            decode(replace(coded, rows=60000, columns=4000), frame)
+
+
+def test_rle_of_one_bit() -> None:
+    packed = bytes([0x21, 0x80] * 16)
+    picture = Picture(16, 16, 1, "MONOCHROME2", 1, 1, 0, False, 0, "1.2.840.10008.1.2.5")
+    frame = struct.pack("<16I", 1, 64, *[0] * 14) + bytes([31]) + packed + b"\x80"
+    assert np.array_equal(decode(picture, frame), decode(replace(picture, syntax=EXPLICIT), packed))
+
+
+def test_colour_of_sixteen_bits() -> None:
+    picture = replace(COLOUR, bits_allocated=16, bits_stored=16, high_bit=15, planar=1)
+    planes = (RGB.astype("<u2") << 8).transpose(2, 0, 1)
+    assert shown(picture, planes.tobytes()).shape == (16, 16, 3)
+
+
+def test_jpeg_without_markers_is_what_the_header_says() -> None:
+    stream = bytes(imagecodecs.jpeg8_encode(RGB // 2 + 64, 100, colorspace="RGB", outcolorspace="RGB"))
+    at = stream.find(b"Adobe") - 4
+    if at >= 0:
+        stream = stream[:at] + stream[at + 16 :]
+    picture = replace(COLOUR, syntax=PREFIX + "50")
+    assert near(decode(picture, stream).astype(int), RGB // 2 + 64, 12)
+
+
+def test_deflated_frame() -> None:
+    packer = zlib.compressobj(wbits=-15)
+    frame = packer.compress(RAMP.tobytes()) + packer.flush()
+    picture = replace(GREY, syntax="1.2.840.10008.1.2.8.1")
+    assert np.array_equal(decode(picture, frame), RAMP)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": 0},
+        {"rows": 65535, "columns": 65535},
+        {"samples": 4},
+        {"bits_allocated": 12},
+        {"bits_stored": 0},
+        {"syntax": PREFIX + "102"},
+        {"syntax": "1.2.3"},
+        {"photometric": "PALETTE COLOR"},
+        {"rows": 17},
+    ],
+)
+def test_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(RenderFailed):
+        render_jpeg(replace(GREY, **change), RAMP.tobytes(), None)
+
+
+def test_rubbish_is_render_failed() -> None:
+    sof = b"\xff\xd8\xff\xc0" + struct.pack(">HBHHB", 11, 8, 16, 16, 1) + b"\1\x11\0"
+    for number in ("50", "57", "80", "90", "201", "110", "5"):
+        syntax = "1.2.840.10008.1.2.5" if number == "5" else PREFIX + number
+        for frame in (b"", b"\xff\xd8", sof, b"\xff\x4f\xff\x51", b"\xff\x0a", bytes(100)):
+            with pytest.raises(RenderFailed):
+                render_jpeg(replace(GREY, syntax=syntax), frame, None)
+
+
+def test_viewport() -> None:
+    image = np.tile(np.arange(200, dtype="u1"), (100, 1))
+    assert fit(image, 50, 50).shape == (25, 50)
+    assert fit(image, 4000, 4000).shape == (100, 200)
+    assert fit(image, 5, 5).shape == (2, 5)
+    assert near(fit(image, 50, 50)[0].astype(int), np.arange(50) * 4 + 1.5, 1)
+    small = imagecodecs.jpeg8_decode(render_jpeg(COLOUR, RGB.tobytes(), (8, 100)))
+    assert small.shape == (8, 8, 3)
+    with pytest.raises(RenderFailed):
+        render_jpeg(COLOUR, RGB.tobytes(), (0, 5))

@@ -1,0 +1,229 @@
+"""What every index must do."""
+
+import hashlib
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from pacs.domain.errors import IndexFault
+from pacs.domain.model import BulkValue, FrameTable, Identity, Record
+from pacs.domain.query import BY_NAME, Condition, Query, QueryLevel
+from pacs.repository import SqlRepository, make_engine
+from pacs.repository.migrate import migrate, prepare, state
+from pacs.repository.tables import metadata
+from tests.repository.made import incoming, quiet
+
+TRIPLE = Identity("1.1", "1.1.1", "1.1.1.1")
+
+
+def _recomputed(repository: SqlRepository, study: str, series: str | None = None) -> str:
+    total = sum(
+        int(hashlib.sha256(f"{i.identity.series}/{i.identity.instance}:{i.data_digest}".encode()).hexdigest(), 16)
+        for i in repository.instances(study, series)
+    )
+    return f"{total % 2**256:064x}"
+
+
+class Contract:
+    @pytest.fixture
+    def repository(self, url: str) -> Iterator[SqlRepository]:
+        prepare(url)
+        repository = SqlRepository(make_engine(url))
+        yield repository
+        repository.close()
+
+    def test_store_and_read(self, repository: SqlRepository) -> None:
+        logged: list[tuple[str, int, Record]] = []
+        batch = [incoming(sop=f"1.1.1.{n}", number=n) for n in (2, 1)]
+        outcomes = repository.store(batch, "me", "reject", lambda *a: logged.append(a))
+        assert [o.status for o in outcomes] == ["stored", "stored"]
+        [(study, sequence, record)] = logged
+        assert (study, sequence, record["sequence"]) == ("1.1", 2, 2)
+        assert [i["sequence"] for i in record["instances"]] == [1, 2]
+        assert [i.number for i in repository.instances("1.1")] == [1, 2]
+        found = repository.instance(TRIPLE)
+        assert found is not None and found.row == outcomes[1].row
+        place = repository.frame_place(TRIPLE)
+        assert place is not None and place.frames == FrameTable(1, "ranges", 5, 6)
+        assert repository.frame_place(TRIPLE._replace(instance="9")) is None
+        assert repository.counts() == (1, 1, 2)
+        assert repository.series_of("1.1") == ["1.1.1"]
+
+    def test_unchanged_writes_nothing(self, repository: SqlRepository) -> None:
+        first = repository.store([incoming()], "", "reject", quiet)
+        logged: list[int] = []
+        again = repository.store([incoming()], "", "reject", lambda *a: logged.append(1))
+        assert (again[0].status, again[0].row, logged) == ("unchanged", first[0].row, [])
+
+    def test_replace_within_and_across_batches(self, repository: SqlRepository) -> None:
+        repository.store([incoming()], "", "replace", quiet)
+        batch = [incoming(data=d, size=s, modality="MR") for d, s in (("b", 20), ("b", 20), ("c", 30))]
+        outcomes = repository.store(batch, "", "replace", quiet)
+        assert [o.status for o in outcomes] == ["replaced", "unchanged", "replaced"]
+        assert outcomes[0].row == outcomes[1].row != outcomes[2].row
+        history = [repository.instances("1.1", at=at) for at in (1, 2, 3)]
+        assert [[i.data_digest for i in one] for one in history] == [["a"], ["b"], ["c"]]
+        assert repository.counts() == (1, 1, 1)
+        shown = repository.shown("1.1")
+        assert shown is not None and shown.state == _recomputed(repository, "1.1")
+        assert repository.search(Query(QueryLevel.STUDY)).rows[0].modalities == ("MR",)
+
+    def test_reject(self, repository: SqlRepository) -> None:
+        repository.store([incoming()], "", "reject", quiet)
+        [outcome] = repository.store([incoming(data="b")], "", "reject", quiet)
+        assert outcome.status == "refused" and outcome.reason
+
+    def test_quarantine(self, repository: SqlRepository) -> None:
+        repository.store([incoming()], "", "reject", quiet)
+        [outcome] = repository.store([incoming(data="b")], "", "quarantine", quiet)
+        assert outcome.status == "quarantined" and outcome.row
+        assert [i.data_digest for i in repository.instances("1.1")] == ["a"]
+        assert [i.data_digest for i in repository.received(9)] == ["a", "b"]
+        assert repository.instances("1.1", at=2)[0].data_digest == "a"
+
+    def test_states(self, repository: SqlRepository) -> None:
+        batch = [incoming(series=f"1.1.{n % 3}", sop=f"1.2.{n}") for n in range(20)]
+        repository.store(batch, "", "reject", quiet)
+        for series in (None, "1.1.0", "1.1.1"):
+            shown = repository.shown("1.1", series)
+            assert shown is not None and shown.state == _recomputed(repository, "1.1", series)
+        assert repository.shown("7") is None
+
+    def test_threads_on_one_study(self, repository: SqlRepository) -> None:
+        def run(thread: int) -> None:
+            for n in range(10):
+                batch = [incoming(series=f"1.1.{n % 2}", sop=f"1.3.{thread}.{n}.{k}") for k in range(3)]
+                repository.store(batch, "", "reject", quiet)
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert repository.counts() == (1, 2, 120)
+        shown = repository.shown("1.1")
+        assert shown is not None and (shown.state, shown.sequence) == (_recomputed(repository, "1.1"), 120)
+
+    def test_failing_log_rolls_back(self, repository: SqlRepository) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no")
+
+        with pytest.raises(RuntimeError):
+            repository.store([incoming()], "", "reject", fail)
+        assert repository.counts() == (0, 0, 0)
+        assert repository.shown("1.1") is None
+
+    @pytest.mark.parametrize(
+        ("name", "kind", "values", "expected"),
+        [
+            ("PatientID", "equals", ("P_1",), "1"),
+            ("PatientID", "wildcard", ("P_*",), "1"),
+            ("PatientID", "wildcard", ("P?1",), "21"),
+            ("PatientID", "list", ("P_1", "q"), "31"),
+            ("StudyDate", "range", ("20200101", "20201231"), "21"),
+            ("StudyDate", "range", ("", "20200101"), "1"),
+            ("PatientName", "equals", ("smith^john",), "1"),
+            ("PatientName", "equals", ("yamada",), "3"),
+            ("PatientName", "wildcard", ("yam*",), "3"),
+            ("PatientName", "words", ("jo", "smi"), "1"),
+            ("PatientName", "words", ("mith",), ""),
+            ("ModalitiesInStudy", "equals", ("MR",), "2"),
+            ("ModalitiesInStudy", "list", ("MR", "CT"), "2431"),
+            ("SeriesNumber", "equals", ("2",), "2"),
+            ("InstanceNumber", "range", ("2", ""), "3"),
+            ("StudyInstanceUID", "list", ("1.2", "1.3"), "23"),
+        ],
+    )
+    def test_conditions(self, repository: SqlRepository, name: str, kind: str, values: tuple[str, ...], expected: str) -> None:
+        _four_studies(repository)
+        page = repository.search(Query(QueryLevel.STUDY, (Condition(BY_NAME[name], kind, values),)))
+        assert sorted(row.identity[0][-1] for row in page.rows) == sorted(expected)
+
+    def test_order_and_paging(self, repository: SqlRepository) -> None:
+        _four_studies(repository)
+        assert [r.identity[0] for r in repository.search(Query(QueryLevel.STUDY)).rows] == ["1.2", "1.1", "1.4", "1.3"]
+        for level in QueryLevel:
+            whole = repository.search(Query(level))
+            paged = [repository.search(Query(level, limit=1, offset=n)) for n in range(len(whole.rows))]
+            assert [p.rows[0] for p in paged] == whole.rows
+            assert [p.remaining for p in paged] == list(range(len(whole.rows)))[::-1]
+            assert len(whole.rows[0].identity) == len(whole.rows[0].levels) == level
+        extra = repository.search(Query(QueryLevel.SERIES, study="1.1", include_all=True)).rows[0].levels[0].extra
+        assert extra == {"00100020": b'"x":1'}
+
+    def test_seal(self, repository: SqlRepository) -> None:
+        repository.store([incoming(), incoming(sop="2")], "", "reject", quiet)
+        repository.store([incoming(sop="3")], "", "reject", quiet)
+        assert repository.unsealed(time.time() + 9) == ["1.1"]
+        assert repository.unsealed(time.time() - 9) == []
+        told: list[tuple[int, list[int]]] = []
+        assert repository.seal("1.1", lambda *a: told.append(a)) == 1
+        assert told == [(1, [2, 3])]
+        assert repository.seal("1.1", lambda *a: told.append(a)) is None
+        repository.store([incoming(sop="4")], "", "reject", quiet)
+        assert repository.seal("1.1", lambda *a: told.append(a)) == 2
+        assert told[1] == (2, [4])
+
+    def test_relocate_and_received(self, repository: SqlRepository) -> None:
+        value = BulkValue("00420011", "OB", "ab" * 32, 7, 99)
+        [outcome] = repository.store([incoming(location="incoming/t", bulk=(value,))], "", "reject", quiet)
+        assert repository.bulk_received("1.1", "ab" * 32) == ("incoming/t", 99, 7)
+        assert [i.bulk for i in repository.received(5)] == [(value,)]
+        assert not repository.relocate(outcome.row, "incoming/other", "studies/x", FrameTable(2))
+        assert repository.relocate(outcome.row, "incoming/t", "studies/x", FrameTable(2))
+        assert repository.received(5) == []
+        assert repository.bulk_received("1.1", "ab" * 32) is None
+        place = repository.frame_place(TRIPLE)
+        assert place is not None and (place.location, place.frames) == ("studies/x", FrameTable(2))
+
+    def test_swap(self, repository: SqlRepository) -> None:
+        called: list[int] = []
+        repository.swap("1.1", lambda: called.append(1))
+        assert called == [1]
+
+    def test_migrate_twice_and_no_drift(self, url: str) -> None:
+        assert state(url) == "empty"
+        migrate(url)
+        migrate(url)
+        assert state(url) == "current"
+        engine = make_engine(url)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+        engine.dispose()
+
+    def test_migrate_at_once(self, url: str) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        processes = [spawn.Process(target=target, args=(url,)) for target in (migrate, migrate, prepare, prepare)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+        assert state(url) == "current"
+
+    def test_newer_is_refused(self, url: str) -> None:
+        migrate(url)
+        engine = make_engine(url)
+        with engine.execution_options(writing=True).begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        engine.dispose()
+        with pytest.raises(IndexFault, match="newer"):
+            prepare(url)
+
+
+def _four_studies(repository: SqlRepository) -> None:
+    one = incoming("1.1", "1.1.1", "1", patient_id="P_1", study_date="20200101", patient_name="Smith^John")
+    two = incoming("1.2", "1.2.1", "2", patient_id="PX1", study_date="20200601", patient_name="Doe")
+    more = incoming(
+        "1.2", "1.2.2", "3", modality="MR", series_number=2, patient_id="PX1", study_date="20200601", patient_name="Doe"
+    )
+    three = incoming("1.3", "1.3.1", "4", number=3, patient_id="q", patient_name="Other^A=Yamada=B")
+    four = incoming("1.4", "1.4.1", "5", number=None, series_number=None)
+    repository.store([one, two, more, three, four], "", "reject", quiet)

@@ -1,0 +1,160 @@
+"""Every file of the data set through both doors: stored or refused as the manifest says, and back byte for byte."""
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacs.bootstrap import Services, assemble
+from pacs.config import load
+from pacs.domain.layout import is_incoming
+from pacs.domain.model import Identity, Outcome
+from pacs.domain.uid import is_uid
+
+DATA = Path(__file__).parent / "data"
+MANIFEST: list[dict[str, Any]] = json.loads((DATA / "manifest.json").read_text())["files"]
+
+
+def in_order() -> list[dict[str, Any]]:
+    return sorted(MANIFEST, key=lambda f: f["path"])
+
+
+def open_at(root: Path) -> Services:
+    return assemble(load(None, {"staticWadoConfig.rootDir": str(root)}))
+
+
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]], int]:
+    """A root filled by ``mkdicomweb create`` and its report by path."""
+    folder = tmp_path_factory.mktemp("created")
+    done = subprocess.run(
+        [sys.executable, "-m", "pacs.cli.mkdicomweb", "create", "-o", str(folder / "root"), "--report", str(folder / "report"),
+         *(str(DATA / name) for name in ("broken", "charsets", "studies", "transfer-syntaxes"))],
+        capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    rows = [json.loads(line) for line in (folder / "report").read_text().splitlines()]
+    return folder / "root", {str(Path(row["path"]).relative_to(DATA)): row for row in rows}, done.returncode
+
+
+@pytest.fixture(scope="module")
+def received(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Outcome]]:
+    """A root filled as STOW fills it, in path order, then settled."""
+    root = tmp_path_factory.mktemp("received") / "root"
+    services = open_at(root)
+    outcomes: dict[str, Outcome] = {}
+    files = in_order()
+    for at in range(0, len(files), 32):
+        parts = []
+        for file in files[at : at + 32]:
+            part = services.store.begin()
+            part.write((DATA / file["path"]).read_bytes())
+            parts.append(part)
+        for file, outcome in zip(files[at : at + 32], services.store.received(parts, "stow"), strict=True):
+            outcomes[file["path"]] = outcome
+    while services.settler.settle():
+        pass
+    services.close()
+    return root, outcomes
+
+
+def judged(file: dict[str, Any], stored: bool, reason: str) -> str | None:
+    if file["expected"] == "ok" and not file["debatable"] and not stored:
+        return f"{file['path']}: refused ({reason})"
+    if file["expected"] == "reject" and not file["debatable"] and (stored or not reason):
+        return f"{file['path']}: stored, or refused without a reason"
+    return None
+
+
+def test_create_stores_and_refuses_as_the_manifest_says(created: tuple[Path, dict[str, Any], int]) -> None:
+    _, report, code = created
+    assert code == 3
+    assert set(report) == {file["path"] for file in MANIFEST}
+    wrong = [judged(f, (r := report[f["path"]])["status"] in ("stored", "replaced", "unchanged"), r["reason"]) for f in MANIFEST]
+    assert [w for w in wrong if w] == []
+    assert not any(row["status"] == "failed" for row in report.values())
+
+
+def test_the_network_door_stores_and_refuses_as_the_manifest_says(received: tuple[Path, dict[str, Outcome]]) -> None:
+    _, outcomes = received
+    wrong = [judged(f, (o := outcomes[f["path"]]).status in ("stored", "replaced", "unchanged"), o.reason) for f in MANIFEST]
+    assert [w for w in wrong if w] == []
+
+
+def expected_bytes() -> dict[Identity, list[dict[str, Any]]]:
+    """The files of each triple, in path order."""
+    files: dict[Identity, list[dict[str, Any]]] = defaultdict(list)
+    for file in in_order():
+        if file["expected"] == "ok" and all(is_uid(file[k] or "") for k in ("study", "series", "sop_instance")):
+            files[Identity(file["study"], file["series"], file["sop_instance"])].append(file)
+    return files
+
+
+@pytest.mark.parametrize("door", ["created", "received"])
+def test_the_bytes_stored_last_come_back(door: str, request: pytest.FixtureRequest) -> None:
+    services = open_at(request.getfixturevalue(door)[0])
+    wrong, seen = [], 0
+    for identity, files in expected_bytes().items():
+        row = services.repository.instance(identity)
+        if row is None:
+            assert all(file["debatable"] for file in files), files
+            continue
+        got = hashlib.sha256(b"".join(map(bytes, services.retrieve.file(row)))).hexdigest()
+        assert got == row.digest
+        assert not is_incoming(row.location)
+        last = [file for file in files if not file["debatable"]]
+        if len(last) == len(files) and got != files[-1]["sha256"]:
+            wrong.append(files[-1]["path"])
+        seen += 1
+    services.close()
+    assert wrong == []
+    assert seen > 950
+
+
+def test_both_doors_give_the_same(created: tuple[Path, Any, int], received: tuple[Path, Any]) -> None:
+    a, b = open_at(created[0]), open_at(received[0])
+    for identity in expected_bytes():
+        one, other = a.repository.instance(identity), b.repository.instance(identity)
+        assert (one is None) == (other is None)
+        if one is None or other is None:
+            continue
+        assert (one.digest, one.data_digest, one.transfer_syntax) == (other.digest, other.data_digest, other.transfer_syntax)
+        assert one.frames.count == other.frames.count
+        assert [(v.path, v.sha256) for v in one.bulk] == [(v.path, v.sha256) for v in other.bulk]
+        left, right = (s.retrieve.metadata(*identity).body for s in (a, b))
+        assert left == right
+        json.loads(left, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+        places = [s.retrieve.frame_place(identity) for s in (a, b)]
+        for number in {1, one.frames.count} if one.frames.count else ():
+            assert a.retrieve.frame(places[0], number) == b.retrieve.frame(places[1], number)
+    a.close(), b.close()
+
+
+def test_documents_show_every_current_instance(created: tuple[Path, Any, int]) -> None:
+    services = open_at(created[0])
+    count = 0
+    for study in {identity.study for identity in expected_bytes()}:
+        if services.repository.shown(study) is None:
+            continue
+        document = services.retrieve.metadata(study)
+        shown = [d["00080018"]["Value"][0] for d in json.loads(gzip.decompress(document.body))]
+        assert shown == [row.identity.instance for row in services.repository.instances(study)]
+        count += len(shown)
+    assert count == services.repository.counts()[2]
+    services.close()
+
+
+def test_nothing_is_stored_twice(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    subprocess.run([sys.executable, "-m", "pacs.cli.mkdicomweb", "create", "-o", str(root), str(DATA / "studies")],
+                   capture_output=True, timeout=300)  # fmt: skip
+    taken = sum(f.stat().st_size for f in (DATA / "studies").rglob("*") if f.is_file())
+    kept = sum(f.stat().st_size for f in root.rglob("*") if f.is_file() and f.name != "thumbnail")
+    assert kept <= 1.05 * taken
+    assert not list((root / "incoming").glob("*")) if (root / "incoming").exists() else True
