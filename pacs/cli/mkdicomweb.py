@@ -42,7 +42,7 @@ def create(
     settings = _settings(config, root)
     services = assemble(settings)
     count = processes or settings.mkdicomweb.processes or os.cpu_count() or 1
-    with _report_file(report) as file, _progress() as (say, advance):
+    with _report_file(report) as file, _progress() as (say, advance):  # type: ignore[no-untyped-call]
         result = Report(file, say)
         run(services, paths, count, result, advance)
     services.close()

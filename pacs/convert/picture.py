@@ -6,6 +6,7 @@ from pacs.dicom.reader import DicomFile, Element
 from pacs.domain.errors import RenderFailed
 
 Lut = tuple[int, int, bytes]
+Table = tuple[int, int, int, bytes]
 
 
 def picture_of(file: DicomFile) -> Picture:
@@ -55,7 +56,7 @@ def _first(value: int) -> int:
     return value - 65536 if value > 32767 else value
 
 
-def _palette(file: DicomFile) -> tuple[tuple[int, int, int, bytes], ...] | None:
+def _palette(file: DicomFile) -> tuple[Table, Table, Table] | None:
     tables = []
     for colour in range(3):
         described, data = file.find(0x00281101 + colour), file.find(0x00281201 + colour)
@@ -64,5 +65,5 @@ def _palette(file: DicomFile) -> tuple[tuple[int, int, int, bytes], ...] | None:
         words = _words(file, described)
         if len(words) < 3:
             return None
-        tables.append((words[0] or 65536, words[1], words[2], _data(file, data)))
-    return tuple(tables)
+        tables.append((words[0] or 65536, _first(words[1]), words[2], _data(file, data)))
+    return tables[0], tables[1], tables[2]

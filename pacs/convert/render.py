@@ -90,10 +90,7 @@ def decode(picture: Picture, frame: bytes) -> "Array":
     """The stored values, rows x columns or rows x columns x 3; YBR becomes RGB."""
     with _failing("cannot decode"):
         _check_picture(picture)
-        if picture.syntax in _CODECS:
-            pixels = _coded(picture, frame, _CODECS[picture.syntax])
-        else:
-            pixels = _plain(picture, frame)
+        pixels = _coded(picture, frame, _CODECS[picture.syntax]) if picture.syntax in _CODECS else _plain(picture, frame)
         expected = _shape(picture)
         if pixels.shape != expected:
             raise RenderFailed(f"the frame is {pixels.shape}, the header says {expected}")

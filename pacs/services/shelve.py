@@ -1,7 +1,7 @@
 """Puts instances on their shelf: frames, bulk values and shell into one folder, claimed whole."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -126,7 +126,7 @@ class Shelf:
         return FrameTable(table.count, "pack", spans=tuple(spans))
 
     @staticmethod
-    def _compare(shell: shells.Shell, frame: partial[bytes], bulk: "shells.Callable[[str], bytes]") -> None:
+    def _compare(shell: shells.Shell, frame: partial[bytes], bulk: Callable[[str], bytes]) -> None:
         digest = hashlib.sha256()
         for piece in shells.assemble(shell, frame, bulk):
             digest.update(piece)
@@ -175,5 +175,5 @@ class _Frames:
     def __init__(self, frame: partial[bytes], count: int) -> None:
         self._frame, self._count = frame, count
 
-    def __iter__(self) -> "Iterable[bytes]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[bytes]:
         return (self._frame(number) for number in range(1, self._count + 1))
