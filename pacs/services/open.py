@@ -63,13 +63,14 @@ class Opener:
         return self._shelf.frame(Place(place.location, table), number)
 
     def frame_file(self, place: FramePlace, number: int) -> tuple[str, int, int] | None:
-        """(path, offset, length) where the frame is one plain range of a local file; length -1: the whole file."""
+        """(path, offset, length) where the frame is one plain range of a local file."""
         table = place.frames
         if not 1 <= number <= table.count or table.kind == "inflated":
             return None
         if table.kind == "files":
-            path = self._storage.path(layout.frame(place.location, number))
-            return (path, 0, -1) if path else None
+            key = layout.frame(place.location, number)
+            path = self._storage.path(key)
+            return (path, 0, self._storage.size(key)) if path else None
         if table.kind == "ranges" and (table.bits or table.swap):
             return None
         ranges = table.ranges(number)
