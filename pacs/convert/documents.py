@@ -84,7 +84,8 @@ def found_json(found: Found, include: frozenset[str], include_all: bool, base: s
     depth = len(found.identity)
     if depth == 1:
         modalities = b",".join(b'"%s"' % _plain(m) for m in found.modalities)
-        members.append(b'"00080061":{"vr":"CS","Value":[%s]}' % modalities if modalities else b'"00080061":{"vr":"CS"}')
+        # Left out when there is none: OHIF's study list fails on ModalitiesInStudy without Value.
+        members.append(b'"00080061":{"vr":"CS","Value":[%s]}' % modalities if modalities else b"")
         members.append(b'"00201206":{"vr":"IS","Value":[%d]}' % found.series_count)
         members.append(b'"00201208":{"vr":"IS","Value":[%d]}' % found.instance_count)
     if depth == 2:
