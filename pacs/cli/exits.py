@@ -5,7 +5,7 @@ from pacs.domain import errors as e
 EXIT: dict[type[e.PacsError], int] = {
     e.PacsError: 1,
     e.Refused: 3,
-    e.BadRequest: 1,
+    e.BadRequest: 2,
     e.NotFound: 1,
     e.NotAcceptable: 1,
     e.UnsupportedMedia: 1,
