@@ -1,8 +1,6 @@
 """Settings in, assembled services out: the one place where the parts meet."""
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pacs.dicom.reader import Limits
@@ -41,7 +39,6 @@ class Services:
     pictures: Pictures
     exporter: Exporter
     pool: RenderPool
-    wake: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
         self.pool.close()
@@ -63,9 +60,8 @@ def rules_of(settings: "Settings") -> Rules:
 
 
 def assemble(
-    settings: "Settings", storage: Storage | None = None, repository: Repository | None = None,
-    stored: Callable[[], None] | None = None,
-) -> Services:  # fmt: skip
+    settings: "Settings", storage: Storage | None = None, repository: Repository | None = None
+) -> Services:
     """The services on real parts, or on those given.  Migrates an empty database.
 
     Raises StorageFault when the root cannot be written and IndexFault when the database does not fit.
@@ -76,14 +72,14 @@ def assemble(
     if repository is None:
         prepare(settings.database_url)
         repository = SqlRepository(make_engine(settings.database_url))
-    limits, shelf, wake = limits_of(settings), make_shelf(settings, storage), threading.Event()
+    limits, shelf = limits_of(settings), make_shelf(settings, storage)
     opener = Opener(storage, repository, shelf, limits)
     publisher = Publisher(storage, repository, opener)
     server = settings.server
     pool = RenderPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
     return Services(
-        settings, storage, repository, Store(storage, repository, shelf, rules_of(settings), stored or wake.set),
+        settings, storage, repository, Store(storage, repository, shelf, rules_of(settings)),
         Settler(storage, repository, shelf, limits), publisher, Search(repository),
-        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, wake,
+        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool,
     )  # fmt: skip

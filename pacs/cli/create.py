@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -95,7 +95,7 @@ def batches(sources: Iterator[Source]) -> Iterator[list[Source]]:
 class Report:
     """Counts, the report file, and a line for each file that was not stored."""
 
-    def __init__(self, file: TextIO | None, say: "object") -> None:
+    def __init__(self, file: TextIO | None, say: Callable[[str], None]) -> None:
         self.counts: Counter[str] = Counter()
         self.studies: dict[str, None] = {}
         self._file, self._say = file, say
@@ -108,7 +108,7 @@ class Report:
                    "SeriesInstanceUID": ids[1], "SOPInstanceUID": ids[2], "seconds": round(one.seconds, 6)}  # fmt: skip
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
         if status in ("refused", "failed", "quarantined"):
-            self._say(f"{status}: {one.source.name}: {reason}")  # type: ignore[operator]
+            self._say(f"{status}: {one.source.name}: {reason}")
         elif one.found is not None:
             self.studies[one.found.identity.study] = None
 
@@ -119,7 +119,7 @@ class Report:
         return 3 if self.counts["refused"] or self.counts["quarantined"] else 0
 
 
-def create(services: "Services", paths: list[str], processes: int, report: Report, advance: "object") -> None:
+def create(services: "Services", paths: list[str], processes: int, report: Report, advance: Callable[[int], None]) -> None:
     """Stores every file below the paths and publishes their studies."""
     settings = services.settings
     most = settings.static_wado.max_inflated_bytes
@@ -133,7 +133,7 @@ def create(services: "Services", paths: list[str], processes: int, report: Repor
             for batch in islice(todo, 1):
                 running.append(pool.submit(prepare, batch, most))
             commit(services, done, report)
-            advance(len(done))  # type: ignore[operator]
+            advance(len(done))
     for study in report.studies:
         services.publisher.seal_study(study)
         services.pictures.publish(study)

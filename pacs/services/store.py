@@ -8,7 +8,7 @@ import gzip
 import json
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -53,11 +53,8 @@ class Part:
 class Store:
     """Stores instances.  Safe for threads; concurrent calls share commits."""
 
-    def __init__(
-        self, storage: Storage, repository: Repository, shelf: Shelf, rules: Rules, stored: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, storage: Storage, repository: Repository, shelf: Shelf, rules: Rules) -> None:
         self._storage, self._repository, self._shelf, self._rules = storage, repository, shelf, rules
-        self._stored = stored or (lambda: None)
         self._lock = threading.Lock()
         self._queue: list[tuple[list[Incoming], str, Future[list[Outcome]]]] = []
         self._queue_lock = threading.Lock()
@@ -81,7 +78,6 @@ class Store:
         for one, outcome in zip(results, done, strict=True):
             if isinstance(one, Incoming) and outcome.status in ("unchanged", "refused"):
                 self._storage.delete(one.location)
-        self._stored()
         return done
 
     def _accept(self, part: Part, study: str | None) -> Incoming | Outcome:
