@@ -27,6 +27,7 @@ class Bodies:
         self.parts: list[Any] = []
         self.finished = 0
         self.ended = False
+        self.broken = False
         self._open: Any = None
         self._name, self._value = b"", b""
         self._headers: dict[str, str] = {}
@@ -46,7 +47,7 @@ class Bodies:
 
     def feed(self, data: bytes) -> None:
         """Some of the body; BadRequest when it is no multipart and nothing is finished yet."""
-        if not self.ended:
+        if not self.ended and not self.broken:
             self._parser.write(data)
 
     def close(self) -> None:
@@ -91,6 +92,8 @@ class Bodies:
             self._open.write(data[start:end])
 
     def _end(self) -> None:
+        if not isinstance(self._open, str):
+            self._open.end()
         self.parts.append(self._open)
         self._open = None
         self.finished += 1
@@ -146,20 +149,37 @@ async def _buffered(stream: AsyncIterator[bytes], most: int) -> AsyncIterator[by
         yield b"".join(waiting)
 
 
-async def _receive(request: Req, into: Bodies, most: int) -> None:
+async def _receive(request: Req, into: Bodies, most: int) -> bytes:
+    """Feeds the body as it comes, but for its last piece, which is returned: one thread does it with what follows."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise TooLarge(f"the body is over the limit of {most} bytes")
+    last = b""
+    async for data in _buffered(request.stream(), most):
+        if last:
+            await in_thread(_feed, into, last)
+        last = data
+    return last
+
+
+def _feed(into: Bodies, data: bytes) -> None:
     try:
-        async for data in _buffered(request.stream(), most):
-            if data:
-                await in_thread(into.feed, data)
+        into.feed(data)
     except FormParserError as error:
         if not into.finished:
             raise BadRequest(f"the body is not multipart with this boundary: {error}") from None
+        into.ended = False
+        into.broken = True
+
+
+def _finish(store: Any, into: Bodies, last: bytes, study: str | None) -> list[Outcome]:
+    """The end of the body, and the store of what it held."""
+    _feed(into, last)
     into.close()
     if not into.finished:
         raise BadRequest("the body holds no complete part")
+    found: list[Outcome] = store.received(into.parts, "stow", study)
+    return found
 
 
 def _reason(outcome: Outcome, study: str | None) -> int:
@@ -240,11 +260,11 @@ async def store(request: Req) -> Response[bytes]:
     into = bodies(services.store, request.headers.get("content-type", ""))
     settings = settings_of(services)
     try:
-        await _receive(request, into, settings.max_body_bytes)
+        last = await _receive(request, into, settings.max_body_bytes)
+        outcomes = await in_thread(_finish, services.store, into, last, study)
     except BaseException:
         into.discard()
         raise
-    outcomes = await in_thread(services.store.received, into.parts, "stow", study)
     answer = response(outcomes, base_of(request) or settings.server_path, study)
     return raw(orjson.dumps(answer), JSON, status=status(outcomes, study))
 

@@ -128,6 +128,15 @@ class Instance:
     since: int
 
 
+class Move(NamedTuple):
+    """A row whose bytes lie elsewhere now: valid while its location is still ``old``."""
+
+    row: int
+    old: str
+    new: str
+    frames: FrameTable
+
+
 @dataclass(frozen=True, slots=True)
 class FramePlace:
     """The little a frame request needs."""

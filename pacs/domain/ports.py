@@ -6,7 +6,7 @@ from mmap import mmap
 from types import TracebackType
 from typing import Protocol, Self
 
-from pacs.domain.model import FramePlace, FrameTable, Identity, Incoming, Instance, Outcome, Page, Record, Shown
+from pacs.domain.model import FramePlace, Identity, Incoming, Instance, Move, Outcome, Page, Record, Shown
 from pacs.domain.query import Query
 
 Buffer = bytes | bytearray | memoryview | mmap
@@ -29,6 +29,9 @@ class Receiver(Protocol):
 
     def write(self, data: Buffer) -> None:
         """Append."""
+
+    def view(self) -> AbstractContextManager[memoryview]:
+        """What was written, without a copy, valid inside the ``with``; nothing is written meanwhile."""
 
     def commit(self) -> None:
         """Make the bytes durable under the key, replacing what was there."""
@@ -76,6 +79,9 @@ class Storage(Protocol):
     def receive(self, key: str) -> Receiver:
         """Take bytes as they come."""
 
+    def land(self, receivers: Sequence[Receiver]) -> None:
+        """Commit receivers of this storage together: as durable as one by one, in less time."""
+
     def path(self, key: str) -> str | None:
         """The local file of the key, None where storage has no files."""
 
@@ -96,8 +102,8 @@ class Repository(Protocol):
         COMMIT, inside the transaction.  Same data digest under a known triple: ``unchanged``.  Other: by policy."""
         ...
 
-    def relocate(self, row: int, old: str, new: str, frames: FrameTable) -> bool:
-        """Compare-and-set of a row's location and frame table."""
+    def relocate(self, moves: Sequence[Move]) -> int:
+        """Compare-and-set of rows' locations and frame tables, in one transaction; how many were set."""
         ...
 
     def received(self, limit: int) -> list[Instance]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from pacs.domain import layout
 from pacs.domain.errors import IndexFault
-from pacs.domain.model import FramePlace, FrameTable, Identity, Incoming, Instance, Outcome, Page, Record, Shown
+from pacs.domain.model import FramePlace, FrameTable, Identity, Incoming, Instance, Move, Outcome, Page, Record, Shown
 from pacs.domain.query import Query
 from pacs.repository import codec, write
 from pacs.repository import tables as t
@@ -50,6 +50,11 @@ _PLACE_SQLITE = (
     " WHERE s.uid = ? AND r.uid = ? AND i.uid = ? AND i.until_sequence IS NULL"
 )
 _ONE = _INSTANCES.where(*_TRIPLE)
+_RELOCATE = (
+    update(t.instance)
+    .where(_I.id == bindparam("row"), _I.location == bindparam("old"))
+    .values(location=bindparam("new"), frames=bindparam("table"), received=bindparam("waits"))
+)
 _RETRIED = ("40P01", "40001")
 _ATTEMPTS = 4
 
@@ -96,12 +101,14 @@ class SqlRepository:
                     raise
         raise AssertionError("unreachable")
 
-    def relocate(self, row: int, old: str, new: str, frames: FrameTable) -> bool:
-        """Compare-and-set of a row's location and frame table."""
-        values = {"location": new, "frames": frames.encode(), "received": layout.is_incoming(new)}
+    def relocate(self, moves: Sequence[Move]) -> int:
+        """Compare-and-set of rows' locations and frame tables, in one transaction; how many were set."""
+        values = [
+            {"row": m.row, "old": m.old, "new": m.new, "table": m.frames.encode(), "waits": layout.is_incoming(m.new)}
+            for m in sorted(moves)
+        ]
         with self._write() as connection:
-            done = connection.execute(update(t.instance).where(_I.id == row, _I.location == old).values(values))
-            return done.rowcount == 1
+            return sum(connection.execute(_RELOCATE, one).rowcount for one in values)
 
     def swap(self, study: str, publish: Callable[[], None]) -> None:
         """Runs ``publish`` under the study's row lock (on SQLite: under the database's)."""

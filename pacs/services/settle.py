@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pacs.dicom.reader import Limits, read
 from pacs.domain import layout
 from pacs.domain.errors import NotFound
-from pacs.domain.model import Instance
+from pacs.domain.model import Instance, Move
 from pacs.domain.ports import Repository, Storage
 from pacs.services.shelve import Item, Shelf
 
@@ -43,8 +43,9 @@ class Settler:
                     (one, Item(one.identity, file, whole, one.digest, one.data_digest, one.frames, one.bulk))
                 )
             places = self._shelf.put([item for _, item in items]) if items else []
-            for (one, _), place in zip(items, places, strict=True):
-                self._repository.relocate(one.row, one.location, place.location, place.frames)
+            self._repository.relocate(
+                [Move(one.row, one.location, new.location, new.frames) for (one, _), new in zip(items, places, strict=True)]
+            )
             done = [one.location for one, _ in items]
             items.clear()
         for location in done:

@@ -7,7 +7,6 @@ follows (:mod:`pacs.services.settle`).  Commands: convert first, then the same t
 import gzip
 import json
 import threading
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
 from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome, Record
-from pacs.domain.ports import Buffer, Receiver, Repository, Storage
+from pacs.domain.ports import Buffer, Repository, Storage
+from pacs.services.receive import Part
 from pacs.services.shelve import Item, Place, Shelf
 
 
@@ -29,25 +29,6 @@ class Rules:
     limits: Limits
     bulk_over: int = 4096
     policy: str = "replace"
-
-
-class Part:
-    """One object on its way in."""
-
-    def __init__(self, key: str, receiver: Receiver) -> None:
-        self.key = key
-        self._receiver = receiver.__enter__()
-
-    def write(self, data: Buffer) -> None:
-        self._receiver.write(data)
-
-    def commit(self) -> None:
-        """Durable from here on."""
-        self._receiver.commit()
-        self._receiver.__exit__(None, None, None)
-
-    def discard(self) -> None:
-        self._receiver.__exit__(None, None, None)
 
 
 class Store:
@@ -61,18 +42,25 @@ class Store:
 
     def begin(self) -> Part:
         """A place for one object's bytes."""
-        key = layout.incoming(uuid.uuid4().hex)
-        return Part(key, self._storage.receive(key))
+        return Part(self._storage, self._describe, self._rules.limits)
 
     def received(self, parts: Sequence[Part | str], source: str, study: str | None = None) -> list[Outcome]:
         """Stores what was received; a str stands for a part that failed already, with its reason.
 
         ``study``: the only study UID that is taken.  Outcomes in order; all of it is committed on return.
         """
-        results: list[Outcome | Incoming] = [
-            Outcome("refused", None, part) if isinstance(part, str) else self._accept(part, study) for part in parts
-        ]
+        try:
+            return self._received(parts, source, study)
+        except BaseException:
+            for part in parts:
+                if isinstance(part, Part):
+                    part.discard()
+            raise
+
+    def _received(self, parts: Sequence[Part | str], source: str, study: str | None) -> list[Outcome]:
+        results = [Outcome("refused", None, part) if isinstance(part, str) else _checked(part, study) for part in parts]
         batch = [one for one in results if isinstance(one, Incoming)]
+        self._storage.land([p.receiver for p in parts if isinstance(p, Part) and p.receiver is not None])
         outcomes = iter(self.commit(batch, source) if batch else [])
         done = [next(outcomes) if isinstance(one, Incoming) else one for one in results]
         for one, outcome in zip(results, done, strict=True):
@@ -80,26 +68,8 @@ class Store:
                 self._storage.delete(one.location)
         return done
 
-    def _accept(self, part: Part, study: str | None) -> Incoming | Outcome:
-        part.commit()
-        try:
-            incoming = self._describe(part.key)
-        except Refused as refusal:
-            self._storage.delete(part.key)
-            return Outcome("refused", None, str(refusal))
-        if study is not None and incoming.identity.study != study:
-            self._storage.delete(part.key)
-            reason = f"study {incoming.identity.study} is not the study {study} of the URL"
-            return Outcome("refused", incoming.identity, reason, incoming.sop_class)
-        return incoming
-
-    def _describe(self, key: str) -> Incoming:
-        with self._storage.view(key) as received:
-            whole, file = walk(received, self._rules.limits)
-            if whole is received:
-                return describe(file, whole, key, self._rules.bulk_over)
-        self._storage.put(key, whole)
-        return describe(file, whole, key, self._rules.bulk_over)
+    def _describe(self, file: DicomFile, whole: Buffer, location: str) -> Incoming:
+        return describe(file, whole, location, self._rules.bulk_over)
 
     def prepare(self, files: Sequence[Buffer]) -> list[Incoming | str]:
         """Checks and shelves files (conversion first): each ready to commit, or the reason why not."""
@@ -108,7 +78,7 @@ class Store:
         for whole in files:
             try:
                 whole, file = walk(whole, self._rules.limits)
-                found = describe(file, whole, "", self._rules.bulk_over)
+                found = self._describe(file, whole, "")
             except Refused as refusal:
                 results.append(str(refusal))
                 continue
@@ -151,6 +121,18 @@ class Store:
         key = layout.log(study, sequence)
         if not self._storage.create(key, data):
             self._storage.put(key, data)
+
+
+def _checked(part: Part, study: str | None) -> Incoming | Outcome:
+    """What the part is, refused when it is of another study than the one it was sent to."""
+    part.end()
+    found = part.result
+    assert found is not None
+    if isinstance(found, Incoming) and study is not None and found.identity.study != study:
+        reason = f"study {found.identity.study} is not the study {study} of the URL"
+        found = Outcome("refused", found.identity, reason, found.sop_class)
+        part.refuse(found)
+    return found
 
 
 def _placed(one: Incoming, place: Place) -> Incoming:

@@ -11,17 +11,22 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import FileIO
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, cast
 
 from pacs.domain.errors import NotFound, StorageFault, StorageFull
-from pacs.domain.ports import Buffer
+from pacs.domain.ports import Buffer, Receiver
+from pacs.storage.durable import Syncer, sync, sync_if_there, sync_tree
 from pacs.storage.keys import RESERVED, Files, check_key, check_name, check_prefix
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 _TRIES = 20
+_WORTH_ALL = 3
+_SMALL = 16 << 20
+_POPULATE: int = getattr(mmap, "MAP_POPULATE", 0)  # Linux
 
 
 class DiskStorage:
@@ -30,6 +35,7 @@ class DiskStorage:
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)
         self._tmp = os.path.join(self._root, RESERVED)
+        self._syncer = Syncer(self._root)
 
     def put(self, key: str, data: Buffer) -> None:
         """Replace whole, durable."""
@@ -44,7 +50,7 @@ class DiskStorage:
             temporary = self._temporary()
             try:
                 _write_file(temporary, [data])
-                _sync(temporary)
+                sync(temporary)
                 return self._link(temporary, target)
             finally:
                 with suppress(FileNotFoundError):
@@ -59,11 +65,10 @@ class DiskStorage:
                 for _, files in folders:
                     built.append(self._temporary())
                     _build(built[-1], files)
-                for folder in built:
-                    _sync_tree(folder)
+                self._syncer.all(built, sync_tree)
                 won = [self._rename_folder(*pair) for pair in zip(built, targets, strict=True)]
                 for parent in {os.path.dirname(target) for target in targets}:
-                    _sync_if_there(parent)
+                    sync_if_there(parent)
                 return won
         finally:
             for folder in built:
@@ -94,19 +99,8 @@ class DiskStorage:
     @contextmanager
     def view(self, key: str) -> Iterator[memoryview]:
         """The mapped file, valid inside the ``with``."""
-        with self._open(key) as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                yield memoryview(b"")
-                return
-            with _reading(key):
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        view = memoryview(mapped)
-        try:
+        with self._open(key) as file, _mapped(file, key) as view:
             yield view
-        finally:
-            with suppress(BufferError):  # a slice still lives: unmapped with it
-                view.release()
-                mapped.close()
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below the folder, sorted."""
@@ -142,7 +136,19 @@ class DiskStorage:
         """Take bytes as they come."""
         target = self.path(key)
         with _writing(key):
-            return DiskReceiver(key, self._temporary(), target, self._rename_file)
+            return DiskReceiver(key, self._temporary(), target, self._place)
+
+    def land(self, receivers: Sequence[Receiver]) -> None:
+        """Commit together: all files are synced at once, then each folder."""
+        ours = [cast(DiskReceiver, receiver) for receiver in receivers]
+        with _writing("received files"):
+            if len(ours) < _WORTH_ALL:
+                for receiver in ours:
+                    receiver.sync()
+            else:
+                self._syncer.all([receiver.temporary for receiver in ours])
+            for folder in {receiver.place() for receiver in ours}:
+                sync_if_there(folder)
 
     def path(self, key: str) -> str:
         """The local file of the key."""
@@ -154,7 +160,7 @@ class DiskStorage:
             probe = self._temporary()
             try:
                 _write_file(probe, [b"probe"])
-                _sync(probe)
+                sync(probe)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(probe)
@@ -188,10 +194,6 @@ class DiskStorage:
             elif key != f"{RESERVED}/":
                 yield from self._walk(key[:-1])
 
-    def _rename_file(self, temporary: str, target: str) -> None:
-        self._place(target, lambda: os.rename(temporary, target))
-        _sync_if_there(os.path.dirname(target))
-
     def _rename_folder(self, temporary: str, target: str) -> bool:
         try:
             self._place(target, lambda: os.rename(temporary, target))
@@ -208,7 +210,7 @@ class DiskStorage:
             won = True
         except FileExistsError:
             won = False
-        _sync_if_there(os.path.dirname(target))
+        sync_if_there(os.path.dirname(target))
         return won
 
     def _place(self, target: str, act: Callable[[], None]) -> None:
@@ -231,15 +233,15 @@ class DiskStorage:
             except OSError:
                 break
             folder = os.path.dirname(folder)
-        _sync_if_there(folder)
+        sync_if_there(folder)
 
 
 class DiskReceiver:
     """A file under tmp that ``commit`` renames onto its key."""
 
-    def __init__(self, key: str, temporary: str, target: str, place: Callable[[str, str], None]) -> None:
-        self._key, self._temporary, self._target, self._place = key, temporary, target, place
-        self._file = open(temporary, "xb")  # noqa: SIM115 - closed by the receiver
+    def __init__(self, key: str, temporary: str, target: str, place: Callable[[str, Callable[[], None]], None]) -> None:
+        self._key, self.temporary, self._target, self._place = key, temporary, target, place
+        self._file = open(temporary, "xb", buffering=0)  # noqa: SIM115 - closed by the receiver
 
     def __enter__(self) -> Self:
         return self
@@ -250,23 +252,39 @@ class DiskReceiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):  # closing flushes, which fails on a full disk
-            self._file.close()
+        self._file.close()
         with suppress(FileNotFoundError):
-            os.unlink(self._temporary)
+            os.unlink(self.temporary)
 
     def write(self, data: Buffer) -> None:
         """Append."""
         with _writing(self._key):
-            self._file.write(data)
+            _write(self._file, data)
+
+    @contextmanager
+    def view(self) -> Iterator[memoryview]:
+        """The mapped file, valid inside the ``with``."""
+        with _reading(self._key), open(self.temporary, "rb") as file, _mapped(file, self._key) as view:
+            yield view
 
     def commit(self) -> None:
         """Make the bytes durable under the key."""
+        self.sync()
+        folder = self.place()
         with _writing(self._key):
-            self._file.flush()
+            sync_if_there(folder)
+
+    def sync(self) -> None:
+        """First half of ``commit``: the bytes are durable, under no key yet."""
+        with _writing(self._key):
             os.fsync(self._file.fileno())
+
+    def place(self) -> str:
+        """Second half: under the key; the folder is returned, durable once it is synced."""
+        with _writing(self._key):
             self._file.close()
-            self._place(self._temporary, self._target)
+            self._place(self._target, lambda: os.rename(self.temporary, self._target))
+        return os.path.dirname(self._target)
 
 
 @contextmanager
@@ -289,10 +307,35 @@ def _reading(key: str) -> Iterator[None]:
         raise StorageFault(f"cannot read {key}: {error.strerror}") from error
 
 
+@contextmanager
+def _mapped(file: BinaryIO | FileIO, key: str) -> Iterator[memoryview]:
+    size = os.fstat(file.fileno()).st_size
+    if size == 0:
+        yield memoryview(b"")
+        return
+    with _reading(key):  # small files are mapped at one go: a fault for each page costs more than the read
+        flags = mmap.MAP_SHARED | (_POPULATE if size <= _SMALL else 0)
+        mapped = mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ)
+    view = memoryview(mapped)
+    try:
+        yield view
+    finally:
+        with suppress(BufferError):  # a slice still lives: unmapped with it
+            view.release()
+            mapped.close()
+
+
+def _write(file: FileIO, data: Buffer) -> None:
+    """All of it: one write may take less than it is given."""
+    view = memoryview(data)
+    while len(view):
+        view = view[file.write(view) :]
+
+
 def _write_file(path: str, chunks: Iterable[Buffer]) -> None:
-    with open(path, "xb") as file:
+    with open(path, "xb", buffering=0) as file:
         for chunk in chunks:
-            file.write(chunk)
+            _write(file, chunk)
 
 
 def _build(folder: str, files: Files) -> None:
@@ -304,26 +347,6 @@ def _build(folder: str, files: Files) -> None:
         _write_file(path, chunks)
 
 
-def _sync_tree(folder: str) -> None:
-    for base, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            _sync(os.path.join(base, name))
-        _sync(base)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_if_there(path: str) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        _sync(path)
-
-
 def _make_folder(path: str) -> None:
     """Like makedirs, with each new folder synced into its parent."""
     if os.path.isdir(path):
@@ -331,7 +354,7 @@ def _make_folder(path: str) -> None:
     _make_folder(os.path.dirname(path))
     with suppress(FileExistsError):
         os.mkdir(path)
-    _sync(os.path.dirname(path))
+    sync(os.path.dirname(path))
 
 
 def _remove(path: str) -> None:

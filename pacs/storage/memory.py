@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from pacs.domain.errors import NotFound, StorageFault
-from pacs.domain.ports import Buffer
+from pacs.domain.ports import Buffer, Receiver
 from pacs.storage.keys import Files, check_key, check_name, check_prefix
 
 
@@ -102,6 +102,11 @@ class MemoryStorage:
         """Take bytes as they come."""
         return MemoryReceiver(self, check_key(key))
 
+    def land(self, receivers: Sequence[Receiver]) -> None:
+        """Commit together."""
+        for receiver in receivers:
+            receiver.commit()
+
     def path(self, key: str) -> str | None:
         """There are no files."""
         check_key(key)
@@ -157,6 +162,11 @@ class MemoryReceiver:
     def write(self, data: Buffer) -> None:
         """Append."""
         self._data += data
+
+    @contextmanager
+    def view(self) -> Iterator[memoryview]:
+        """What was written."""
+        yield memoryview(bytes(self._data))
 
     def commit(self) -> None:
         """Put the bytes under the key."""

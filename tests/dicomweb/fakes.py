@@ -69,6 +69,9 @@ class Part:
     def write(self, data: Any) -> None:
         self.data += bytes(data)
 
+    def end(self) -> None:
+        """Nothing to check."""
+
     def discard(self) -> None:
         self.discarded = True
 

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from pacs.domain.errors import IndexFault
-from pacs.domain.model import BulkValue, FrameTable, Identity, Record
+from pacs.domain.model import BulkValue, FrameTable, Identity, Move, Record
 from pacs.domain.query import BY_NAME, Condition, Query, QueryLevel
 from pacs.repository import SqlRepository, make_engine
 from pacs.repository.migrate import migrate, prepare, state
@@ -175,8 +175,8 @@ class Contract:
         [outcome] = repository.store([incoming(location="incoming/t", bulk=(value,))], "", "reject", quiet)
         assert repository.bulk_received("1.1", "ab" * 32) == ("incoming/t", 99, 7)
         assert [i.bulk for i in repository.received(5)] == [(value,)]
-        assert not repository.relocate(outcome.row, "incoming/other", "studies/x", FrameTable(2))
-        assert repository.relocate(outcome.row, "incoming/t", "studies/x", FrameTable(2))
+        assert repository.relocate([Move(outcome.row, "incoming/other", "studies/x", FrameTable(2))]) == 0
+        assert repository.relocate([Move(outcome.row, "incoming/t", "studies/x", FrameTable(2))]) == 1
         assert repository.received(5) == []
         assert repository.bulk_received("1.1", "ab" * 32) is None
         place = repository.frame_place(TRIPLE)

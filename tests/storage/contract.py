@@ -67,6 +67,19 @@ class StorageContract:
         with storage.view("empty") as view:
             assert bytes(view) == b""
 
+    @pytest.mark.parametrize("count", [1, 2, 7])
+    def test_land(self, storage: Storage, count: int) -> None:
+        receivers = [storage.receive(f"in/{number}") for number in range(count)]
+        for number, receiver in enumerate(receivers):
+            receiver.__enter__().write(b"value %d" % number)
+            with receiver.view() as view:
+                assert bytes(view) == b"value %d" % number
+        assert list(storage.list("in")) == []
+        storage.land(receivers)
+        for number, receiver in enumerate(receivers):
+            receiver.__exit__(None, None, None)
+            assert storage.get(f"in/{number}") == b"value %d" % number
+
     def test_create(self, storage: Storage) -> None:
         assert storage.create("a/k", b"1")
         assert not storage.create("a/k", b"2")

@@ -11,6 +11,7 @@ import pytest
 
 from pacs.domain.errors import StorageFault, StorageFull
 from pacs.storage.disk import DiskStorage
+from pacs.storage.durable import Syncer
 from tests.storage.contract import StorageContract, check_race, contend
 
 TURNS = 10
@@ -49,10 +50,11 @@ class TestDisk(StorageContract):
         assert os.listdir(tmp_path / "root" / "tmp") == []
 
     def test_full(self, storage: DiskStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(_: int) -> None:
+        def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "full")
 
         monkeypatch.setattr(os, "fsync", full)
+        monkeypatch.setattr(Syncer, "all", full)
         for act in (
             lambda: storage.put("a", b"x"),
             lambda: storage.create("a", b"x"),
