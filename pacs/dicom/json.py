@@ -122,7 +122,7 @@ def _sequence(
     parts: list[bytes] = []
     for number, item in enumerate(items):
         own = _own_charset(file, item, charset)
-        found = members(file, item.elements, own, bulk, memo, None, f"{path}/{number}/")
+        found = members(file.within(item), item.elements, own, bulk, memo, None, f"{path}/{number}/")
         parts.append(b"{" + b",".join([text for _, text in found]) + b"}")
     return b',"Value":[' + b",".join(parts) + b"]"
 
