@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
-from pacs.dicom.scratch import WINDOW, Scratch, forget
 from pacs.domain.errors import Refused
+from pacs.domain.scratch import Scratch, windows
 
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 256 << 10
 
 
 def inflate(buffer: memoryview, start: int, limit: int) -> memoryview:
@@ -30,20 +31,23 @@ def _inflate_with(inflater: zlib._Decompress, buffer: memoryview, start: int, li
     """Inflate in pieces so that no step can outgrow the limit."""
     out = Scratch()
     out.write(buffer[:start])
-    pos, resident = start, 0
-    while not inflater.eof:
-        fed = inflater.unconsumed_tail
-        if not fed:
-            fed = bytes(buffer[pos : pos + _CHUNK])
-            pos += len(fed)
-            resident += len(fed)
-            if resident >= WINDOW:
-                forget(buffer)
-                resident = 0
-        piece = inflater.decompress(fed, _CHUNK)
-        if not fed and not piece:
-            raise Refused("truncated: the deflated data set has no end")
+    for piece in inflated(inflater, buffer, start):
         if out.size + len(piece) - start > limit:
             raise Refused(f"the deflated data set is larger than {limit} bytes")
         out.write(piece)
+    if not inflater.eof:
+        raise Refused("truncated: the deflated data set has no end")
     return out.view()
+
+
+def inflated(inflater: zlib._Decompress, buffer: memoryview, start: int) -> Iterator[bytes]:
+    """What the bytes from ``start`` inflate to, in pieces; to the end of the stream or of the bytes (``zlib.error``)."""
+    for window in windows(buffer, start):
+        for at in range(0, len(window), _CHUNK):
+            yield inflater.decompress(window[at : at + _CHUNK], _CHUNK)
+            while inflater.unconsumed_tail and not inflater.eof:
+                yield inflater.decompress(inflater.unconsumed_tail, _CHUNK)
+            if inflater.eof:
+                return
+    while piece := inflater.decompress(inflater.unconsumed_tail, _CHUNK):
+        yield piece

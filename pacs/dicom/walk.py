@@ -9,9 +9,9 @@ import struct
 from typing import Final, NoReturn
 
 from pacs.dicom.elements import ITEM, ITEM_END, PIXEL_TAGS, SEQUENCE_END, UNDEFINED, Element, Item, Limits
-from pacs.dicom.scratch import forget, windows
 from pacs.dicom.vr import FRAGMENTED, LONG, SHORT, TABLE, VRS, WIDTH, Scope
 from pacs.domain.errors import Refused
+from pacs.domain.scratch import forget, windows
 
 _PIXEL_REPRESENTATION: Final = 0x00280103
 _PAGE: Final = 4096

@@ -16,6 +16,7 @@ from typing import BinaryIO, Self
 
 from pacs.domain.errors import NotFound, StorageFault, StorageFull
 from pacs.domain.ports import Buffer
+from pacs.domain.scratch import windows
 from pacs.storage.keys import RESERVED, Files, check_key, check_name, check_prefix
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -258,7 +259,8 @@ class DiskReceiver:
     def write(self, data: Buffer) -> None:
         """Append."""
         with _writing(self._key):
-            self._file.write(data)
+            for piece in windows(data):
+                self._file.write(piece)
 
     def commit(self) -> None:
         """Make the bytes durable under the key."""
@@ -292,7 +294,8 @@ def _reading(key: str) -> Iterator[None]:
 def _write_file(path: str, chunks: Iterable[Buffer]) -> None:
     with open(path, "xb") as file:
         for chunk in chunks:
-            file.write(chunk)
+            for piece in windows(chunk):
+                file.write(piece)
 
 
 def _build(folder: str, files: Files) -> None:

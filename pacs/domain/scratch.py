@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final
 
-from pacs.dicom.elements import Buffer
 from pacs.domain.errors import StorageFault, StorageFull
+from pacs.domain.ports import Buffer
 
 WINDOW: Final = 4 << 20
 """Bytes of a mapped file that are resident at a time."""
@@ -49,35 +49,37 @@ class Scratch:
     The file has no name and goes when nothing maps it.  ``StorageFault`` (``StorageFull``) where it cannot be written.
     """
 
-    def __init__(self, spill: int = SPILL) -> None:
+    def __init__(self, expected: int = 0, spill: int = SPILL) -> None:
+        """``expected``: the final size where it is known; bytes skipped then cost nothing."""
         self._spill = spill
-        self._held = bytearray()
+        self._held = bytearray(expected if expected <= spill else 0)
         self._file: IO[bytes] | None = None
         self.size = 0
 
     def write(self, data: Buffer) -> None:
         """Append."""
-        self.size += len(memoryview(data))
+        start, self.size = self.size, self.size + len(memoryview(data))
         if self.size <= self._spill:
-            self._held += data
+            self._held[start : self.size] = data
             return
         with _writing():
-            self._spilled().write(data)
+            self._spilled(start).write(data)
 
     def skip(self, length: int) -> None:
         """Append zeros; in a file they are a hole that takes no space."""
-        self.size += length
+        start, self.size = self.size, self.size + length
         if self.size <= self._spill:
-            self._held += bytes(length)
+            if len(self._held) < self.size:
+                self._held += bytes(self.size - len(self._held))
             return
         with _writing():
-            self._spilled().seek(self.size)
+            self._spilled(start).seek(self.size)
 
-    def _spilled(self) -> IO[bytes]:
-        """The file, with what was held in memory."""
+    def _spilled(self, held: int) -> IO[bytes]:
+        """The file, with the first ``held`` bytes that were in memory."""
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its map
-            self._file.write(self._held)
+            self._file.write(memoryview(self._held)[:held])
             self._held = bytearray()
         return self._file
 
