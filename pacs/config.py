@@ -66,7 +66,7 @@ class StaticWadoConfig(_Section):
     pack_frames_over: Count = 16
     bulkdata_over: Count = 4096
     max_depth: Positive = 64
-    max_elements: Positive = 2_000_000
+    max_elements: Positive = 1_000_000
     max_inflated_bytes: Positive = 512 * MiB
     static_wado_ae: AeTitle = "DICOMWEB"
 

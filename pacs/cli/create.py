@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from pacs.cli.sources import Source, find, read
 from pacs.domain.errors import PacsError, Refused
 from pacs.domain.model import Incoming
+from pacs.domain.ports import Buffer
 
 if TYPE_CHECKING:
     from pacs.bootstrap import Services
@@ -54,13 +55,13 @@ def prepare(sources: list[Source], most: int) -> list[Prepared]:
     """Reads, checks and converts a batch.  A fault in one file costs that file."""
     assert _worker is not None
     started = time.perf_counter()
-    data: list[bytes | str] = []
+    data: list[Buffer | PacsError] = []
     for source in sources:
         try:
             data.append(read(source, most))
-        except Refused as refusal:
-            data.append(str(refusal))
-    files = [one for one in data if isinstance(one, bytes)]
+        except PacsError as fault:
+            data.append(fault)
+    files = [one for one in data if not isinstance(one, PacsError)]
     try:
         found = iter(_worker.prepare(files))
     except (PacsError, MemoryError) as fault:
@@ -68,13 +69,15 @@ def prepare(sources: list[Source], most: int) -> list[Prepared]:
             return [one for source in sources for one in prepare([source], most)]
         return [Prepared(sources[0], None, "failed", str(fault) or "out of memory", time.perf_counter() - started)]
     each = (time.perf_counter() - started) / len(sources)
-    return [_prepared(source, one if isinstance(one, str) else next(found), each)
+    return [_prepared(source, one if isinstance(one, PacsError) else next(found), each)
             for source, one in zip(sources, data, strict=True)]  # fmt: skip
 
 
-def _prepared(source: Source, one: "Incoming | str", seconds: float) -> Prepared:
-    if isinstance(one, str):
-        return Prepared(source, None, "refused", one, seconds)
+def _prepared(source: Source, one: Incoming | PacsError | str, seconds: float) -> Prepared:
+    if isinstance(one, PacsError) and not isinstance(one, Refused):
+        return Prepared(source, None, "failed", str(one), seconds)
+    if isinstance(one, str | PacsError):
+        return Prepared(source, None, "refused", str(one), seconds)
     return Prepared(source, one, "", "", seconds)
 
 

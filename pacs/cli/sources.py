@@ -1,13 +1,21 @@
 """Where ``mkdicomweb create`` finds files: files, folders, .gz, .zip, DICOMDIR media."""
 
 import gzip
+import mmap
 import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
-from pacs.domain.errors import Refused
+from pacs.domain.errors import PacsError, Refused
+from pacs.domain.ports import Buffer
+from pacs.domain.scratch import Scratch
+
+GZIP = b"\x1f\x8b"
+MAP_OVER = 1 << 20
+"""Smaller files are read: cheaper than a map, and out of reach of whoever truncates them meanwhile."""
+PIECE = 1 << 20
 
 
 class Source(NamedTuple):
@@ -72,25 +80,39 @@ def _media(path: str) -> Iterator[Source]:
                 yield Source(str(target))
 
 
-def read(source: Source, most: int) -> bytes:
-    """The bytes, unpacked.  Raises :class:`Refused`; ``most`` bounds what an archive may unpack to."""
+def read(source: Source, most: int) -> Buffer:
+    """The bytes, unpacked; large ones are mapped, so that no file is in memory whole.
+
+    Raises :class:`Refused`; ``most`` bounds what an archive may unpack to.
+    """
     try:
         if source.member:
             with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as member:
-                return _bounded(member.read(most + 1), most)
+                return _unpacked(member, most)
         with open(source.path, "rb") as file:
-            data = file.read()
-        if data[:2] != b"\x1f\x8b":
-            return data
+            if file.read(2) != GZIP:
+                return _plain(file)
         with gzip.open(source.path) as packed:
-            return _bounded(packed.read(most + 1), most)
+            return _unpacked(packed, most)
+    except PacsError:
+        raise
     except (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile) as fault:
         raise Refused(f"cannot be read: {fault}") from None
     except Exception as fault:  # zlib.error has no common base with the others
         raise Refused(f"cannot be unpacked: {fault}") from None
 
 
-def _bounded(data: bytes, most: int) -> bytes:
-    if len(data) > most:
-        raise Refused(f"unpacks to more than {most} bytes (staticWadoConfig.maxInflatedBytes)")
-    return data
+def _plain(file: BinaryIO) -> Buffer:
+    if os.fstat(file.fileno()).st_size > MAP_OVER:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    file.seek(0)
+    return file.read()
+
+
+def _unpacked(packed: IO[bytes] | gzip.GzipFile, most: int) -> Buffer:
+    out = Scratch()
+    while piece := packed.read(PIECE):
+        if out.size + len(piece) > most:
+            raise Refused(f"unpacks to more than {most} bytes (staticWadoConfig.maxInflatedBytes)")
+        out.write(piece)
+    return out.view()

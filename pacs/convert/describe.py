@@ -2,21 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pacs.convert.bulk import bulk_values
 from pacs.convert.frames import table_of
 from pacs.dicom.json import dataset_json, member
 from pacs.dicom.pixels import layout
 from pacs.dicom.reader import DicomFile, Element
 from pacs.dicom.syntax import syntax
 from pacs.domain.errors import Refused
-from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming, Level
+from pacs.domain.model import FrameTable, Identity, Incoming, Level
 from pacs.domain.ports import Buffer
 from pacs.domain.query import fold
+from pacs.domain.scratch import windows
 from pacs.domain.uid import parse_uid
 
-BULK_VRS = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
 PIXELS = frozenset((0x7FE00010, 0x7FE00008, 0x7FE00009))
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
@@ -75,30 +76,13 @@ def _meta_class(file: DicomFile) -> str:
 
 def digests(file: DicomFile, whole: Buffer) -> tuple[str, str]:
     """SHA-256 of the file, and of its transfer syntax and data set (what *the same instance* means)."""
-    view = memoryview(whole)
-    data = hashlib.sha256(file.transfer_syntax.encode() + b"\0")
-    data.update(view[file.data_start :])
-    return hashlib.sha256(view).hexdigest(), data.hexdigest()
-
-
-def bulk_values(file: DicomFile, over: int) -> tuple[BulkValue, ...]:
-    """Binary values over ``over`` bytes, at any depth; pixel data that frames were found in is not among them."""
-    found: list[BulkValue] = []
-    frames = layout(file).element
-
-    def visit(elements: Sequence[Element], path: str) -> None:
-        for element in elements:
-            if element.items is not None:
-                for number, item in enumerate(element.items):
-                    visit(item.elements, f"{path}{element.tag:08X}/{number}/")
-            elif element.length > over and element.vr in BULK_VRS and element.fragments is None and (
-                path or element is not frames
-            ):  # fmt: skip
-                sha = hashlib.sha256(file.raw(element)).hexdigest()
-                found.append(BulkValue(f"{path}{element.tag:08X}", element.vr, sha, element.length, element.value))
-
-    visit(file.elements, "")
-    return tuple(found)
+    received, data = hashlib.sha256(), hashlib.sha256(file.transfer_syntax.encode() + b"\0")
+    for piece in windows(whole, 0, file.data_start):
+        received.update(piece)
+    for piece in windows(whole, file.data_start):
+        received.update(piece)
+        data.update(piece)
+    return received.hexdigest(), data.hexdigest()
 
 
 def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int) -> Incoming:

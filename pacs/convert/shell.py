@@ -4,6 +4,8 @@ Format 1: ``SDW1``, length of the head (4 bytes, big endian), head (JSON: ``sha2
 digest, ``base``), then raw deflate with the base as preset dictionary of: length of the recipe (4 bytes), recipe
 (JSON), literal bytes.  The recipe lists where frames and bulk values go back; ``syntax`` names the frames' syntax at
 rest when it is not the file's, so that a codec's inverse has its place.
+
+Literal bytes are few, save for files that cannot be cut (deflated ones): nothing here holds them all in memory.
 """
 
 import json
@@ -11,10 +13,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from pacs.convert.frames import swap_words
+from pacs.convert.frames import pack_bits, swap_pieces, swap_words
+from pacs.dicom.inflate import inflated
 from pacs.domain.errors import StorageFault
-from pacs.domain.model import FrameTable
+from pacs.domain.model import BulkValue, FrameTable
 from pacs.domain.ports import Buffer
+from pacs.domain.scratch import Scratch, windows
 
 _MAGIC = b"SDW1"
 WINDOW = 32768
@@ -23,13 +27,17 @@ WINDOW = 32768
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """``length`` bytes at ``position`` of the file that are not in the shell."""
+    """``length`` bytes at ``position`` of the file that are not in the shell.
+
+    ``swap``: the bulk value is kept in little endian, in the file its words of this size are big endian.
+    """
 
     position: int
     length: int
     sha256: str = ""
     frame: int = 0
     offset: int = 0
+    swap: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +63,14 @@ class Shell:
     size: int
     base: str | None
     recipe: Recipe
-    literal: bytes
+    literal: Buffer
 
 
-def make_recipe(table: FrameTable, bulk: Iterable[tuple[int, int, str]], cuttable: bool) -> Recipe:
-    """The recipe of a file with this frame table and these (position, length, sha256) bulk values."""
+def make_recipe(table: FrameTable, bulk: Iterable[BulkValue], cuttable: bool) -> Recipe:
+    """The recipe of a file with this frame table and these bulk values."""
     if not cuttable:
         return Recipe(count=table.count)
-    cuts = [Cut(position, length, sha256) for position, length, sha256 in bulk]
+    cuts = [Cut(value.offset, value.length, value.sha256, swap=value.swap) for value in bulk]
     cuts += _frame_cuts(table)
     return Recipe(tuple(sorted(cuts, key=lambda cut: cut.position)), table.count, table.swap, table.bits)
 
@@ -83,109 +91,122 @@ def _frame_cuts(table: FrameTable) -> list[Cut]:
     return [Cut(table.start, length)] if length else []
 
 
-def literal_of(whole: Buffer, recipe: Recipe) -> bytes:
+def literal_of(whole: Buffer, recipe: Recipe) -> Buffer:
     """The bytes of the file that no cut covers."""
-    view, at, kept = memoryview(whole), 0, []
+    at, kept = 0, Scratch()
     for cut in recipe.cuts:
-        kept.append(view[at : cut.position])
+        _copy(whole, at, cut.position, kept)
         at = cut.position + cut.length
-    kept.append(view[at:])
-    return b"".join(kept)
+    _copy(whole, at, len(memoryview(whole)), kept)
+    return kept.view()
 
 
-def encode(shell: Shell, base: bytes | None) -> bytes:
+def _copy(source: Buffer, start: int, end: int, into: Scratch) -> None:
+    for piece in windows(source, start, end):
+        into.write(piece)
+
+
+def encode(shell: Shell, base: bytes | None) -> Buffer:
     """The bytes at rest; ``base`` is the content that ``shell.base`` names."""
     r = shell.recipe
-    cuts = [[c.position, c.length, c.sha256 or c.frame, c.offset] for c in r.cuts]
+    cuts = [[c.position, c.length, c.sha256 or c.frame, c.offset, *([c.swap] if c.swap else [])] for c in r.cuts]
     recipe = json.dumps([cuts, r.count, r.swap, r.bits, r.syntax], separators=(",", ":")).encode()
     head = json.dumps(
         {"sha256": shell.sha256, "data": shell.data, "size": shell.size, "base": shell.base}, separators=(",", ":")
     ).encode()
     packer = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=base) if base else zlib.compressobj(6, zlib.DEFLATED, -15)
-    body = packer.compress(len(recipe).to_bytes(4, "big") + recipe + shell.literal) + packer.flush()
-    return b"".join((_MAGIC, len(head).to_bytes(4, "big"), head, body))
+    out = Scratch()
+    out.write(b"".join((_MAGIC, len(head).to_bytes(4, "big"), head)))
+    out.write(packer.compress(len(recipe).to_bytes(4, "big") + recipe))
+    for piece in windows(shell.literal):
+        out.write(packer.compress(piece))
+    out.write(packer.flush())
+    return out.view()
 
 
-def decode_head(data: bytes) -> dict[str, str | int | None]:
+def decode_head(data: Buffer) -> dict[str, str | int | None]:
     """``sha256``, ``data``, ``size``, ``base`` of a shell."""
     if data[:4] != _MAGIC:
         raise StorageFault("not a shell of format 1")
-    head: dict[str, str | int | None] = json.loads(data[8 : 8 + int.from_bytes(data[4:8], "big")])
+    head: dict[str, str | int | None] = json.loads(bytes(data[8 : 8 + int.from_bytes(data[4:8], "big")]))
     return head
 
 
-def decode(data: bytes, base: Callable[[str], bytes]) -> Shell:
+def decode(data: Buffer, base: Callable[[str], bytes]) -> Shell:
     """The shell; ``base(digest12)`` fetches its dictionary."""
     head = decode_head(data)
     name = head["base"]
     start = 8 + int.from_bytes(data[4:8], "big")
     unpacker = zlib.decompressobj(-15, zdict=base(str(name))) if name else zlib.decompressobj(-15)
-    body = unpacker.decompress(data[start:]) + unpacker.flush()
+    out = Scratch()
+    for piece in inflated(unpacker, memoryview(data), start):
+        out.write(piece)
+    body = out.view()
     split = 4 + int.from_bytes(body[:4], "big")
-    cuts, count, swap, bits, syntax = json.loads(body[4:split])
-    recipe = Recipe(
-        tuple(
-            Cut(p, n, what if isinstance(what, str) else "", what if isinstance(what, int) else 0, offset)
-            for p, n, what, offset in cuts
-        ),
-        count, swap, bits, syntax,
-    )  # fmt: skip
+    cuts, count, swap, bits, syntax = json.loads(bytes(body[4:split]))
+    recipe = Recipe(tuple(_cut(*cut) for cut in cuts), count, swap, bits, syntax)
     return Shell(
         str(head["sha256"]), str(head["data"]), int(str(head["size"])), str(name) if name else None, recipe, body[split:]
     )
 
 
-def assemble(shell: Shell, frame: Callable[[int], bytes], bulk: Callable[[str], bytes]) -> Iterator[Buffer]:
+def _cut(position: int, length: int, what: str | int, offset: int, swap: int = 0) -> Cut:
+    if isinstance(what, str):
+        return Cut(position, length, what, 0, offset, swap)
+    return Cut(position, length, "", what, offset, swap)
+
+
+def assemble(shell: Shell, frame: Callable[[int], Buffer], bulk: Callable[[str], Buffer]) -> Iterator[Buffer]:
     """The exact bytes of the file, piece by piece."""
-    literal, at, position = memoryview(shell.literal), 0, 0
-    held: tuple[int, bytes] = (0, b"")
+    at, position = 0, 0
+    held: tuple[int, Buffer] = (0, b"")
     for cut in shell.recipe.cuts:
-        yield literal[at : at + cut.position - position]
+        yield from windows(shell.literal, at, at + cut.position - position)
         at += cut.position - position
         if cut.sha256:
-            yield bulk(cut.sha256)
+            yield from windows(_as_received(cut, bulk(cut.sha256)))
         elif cut.frame:
             if held[0] != cut.frame:
                 held = (cut.frame, frame(cut.frame))
-            yield memoryview(held[1])[cut.offset : cut.offset + cut.length]
+            yield from windows(held[1], cut.offset, cut.offset + cut.length)
         else:
             yield from _run(shell.recipe, cut.length, frame)
         position = cut.position + cut.length
-    yield literal[at:]
+    yield from windows(shell.literal, at)
 
 
-def _run(recipe: Recipe, length: int, frame: Callable[[int], bytes]) -> Iterator[Buffer]:
+def _as_received(cut: Cut, value: Buffer) -> Buffer:
+    """A bulk value in the byte order of the file."""
+    return swap_words(value, cut.swap) if cut.swap else value
+
+
+def _run(recipe: Recipe, length: int, frame: Callable[[int], Buffer]) -> Iterator[Buffer]:
     """All frames joined, turned back into the value's own order."""
-    numbers = range(1, recipe.count + 1)
+    frames: Iterable[Buffer] = map(frame, range(1, recipe.count + 1))
     if recipe.bits:
-        packed = 0
-        for number in reversed(numbers):
-            packed = packed << recipe.bits | int.from_bytes(frame(number), "little")
-        yield packed.to_bytes((recipe.bits * recipe.count + 7) // 8, "little")[:length]
-        return
-    if not recipe.swap:
-        yield from map(frame, numbers)
-        return
-    rest = b""
-    for number in numbers:
-        rest += frame(number)
-        whole = len(rest) // recipe.swap * recipe.swap
-        yield swap_words(rest[:whole], recipe.swap)
-        rest = rest[whole:]
+        frames = pack_bits(frames, recipe.bits)
+    if recipe.swap:
+        frames = swap_pieces(frames, recipe.swap)
+    left = length
+    for one in frames:
+        yield from windows(one, 0, left)
+        left -= min(left, len(memoryview(one)))
 
 
-def hollow(shell: Shell, bulk: Callable[[str], bytes] | None = None) -> bytearray:
+def hollow(shell: Shell, bulk: Callable[[str], bytes] | None = None) -> memoryview:
     """The file with zeros for its frames (and bulk values, unless fetched): enough to walk its elements.
 
-    Untouched zero pages cost no memory, so the size of the object does not matter.
+    The zeros of a large one are a hole in a temporary file: the size of the object does not matter.
     """
-    whole, at, position = bytearray(shell.size), 0, 0
+    whole, at, position = Scratch(shell.size), 0, 0
     for cut in shell.recipe.cuts:
         gap = cut.position - position
-        whole[position : cut.position] = shell.literal[at : at + gap]
+        _copy(shell.literal, at, at + gap, whole)
         at += gap
         if cut.sha256 and bulk:
-            whole[cut.position : cut.position + cut.length] = bulk(cut.sha256)
+            whole.write(_as_received(cut, bulk(cut.sha256)))
+        else:
+            whole.skip(cut.length)
         position = cut.position + cut.length
-    whole[position:] = shell.literal[at:]
-    return whole
+    _copy(shell.literal, at, len(memoryview(shell.literal)), whole)
+    return whole.view()

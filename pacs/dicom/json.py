@@ -19,6 +19,8 @@ BulkSink = Callable[[DicomFile, Element, str], str | None]
 Skip = Callable[[int], bool]
 Memo = dict[bytes, bytes]
 
+LARGE: Final = 1 << 20
+"""Bytes over which a value of any VR may be bulk data: such values would fill memory as JSON."""
 _MEMO_LIMIT: Final = 1024
 _CHARACTER_SET: Final = 0x00080005
 _UTF8: Final = b'"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
@@ -93,7 +95,7 @@ def member(file: DicomFile, tag: int, bulk: BulkSink | None = None, memo: Memo |
 def _member(
     file: DicomFile, element: Element, charset: Charset, bulk: BulkSink | None, memo: Memo | None, path: str
 ) -> bytes:
-    """One member: name, VR and value."""
+    """One member: name, VR and value, BulkDataURI or InlineBinary (PS3.18 F.2.2, F.2.6, F.2.7)."""
     tag, vr = element.tag, element.vr
     head = b'"%08X":{"vr":"%b"' % (tag, vr.encode())
     if element.items is not None:
@@ -102,8 +104,12 @@ def _member(
         return head + b"}"
     if tag == _CHARACTER_SET:
         return _UTF8
+    if vr in _BINARY or (element.length > LARGE and bulk is not None):
+        uri = bulk(file, element, f"{path}{tag:08X}") if bulk is not None else None
+        if uri is not None:
+            return head + b',"BulkDataURI":' + _dump(uri) + b"}"
     if vr in _BINARY:
-        return head + _bulk(file, element, bulk, f"{path}{tag:08X}") + b"}"
+        return head + b',"InlineBinary":"' + b64encode(little_endian(file, element)) + b'"}'
     values = _values(file, element, charset)
     return head + b',"Value":' + _dump(values) + b"}" if values else head + b"}"
 
@@ -122,7 +128,7 @@ def _sequence(
     parts: list[bytes] = []
     for number, item in enumerate(items):
         own = _own_charset(file, item, charset)
-        found = members(file, item.elements, own, bulk, memo, None, f"{path}/{number}/")
+        found = members(file.within(item), item.elements, own, bulk, memo, None, f"{path}/{number}/")
         parts.append(b"{" + b",".join([text for _, text in found]) + b"}")
     return b',"Value":[' + b",".join(parts) + b"]"
 
@@ -135,14 +141,6 @@ def _own_charset(file: DicomFile, item: Item, charset: Charset) -> Charset:
                 return charsets.charset(bytes(file.raw(element)))
             break
     return charset
-
-
-def _bulk(file: DicomFile, element: Element, bulk: BulkSink | None, path: str) -> bytes:
-    """BulkDataURI or InlineBinary (PS3.18 F.2.6, F.2.7)."""
-    uri = bulk(file, element, path) if bulk is not None else None
-    if uri is not None:
-        return b',"BulkDataURI":' + _dump(uri)
-    return b',"InlineBinary":"' + b64encode(little_endian(file, element)) + b'"'
 
 
 def little_endian(file: DicomFile, element: Element) -> bytes:

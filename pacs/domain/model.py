@@ -58,13 +58,17 @@ class FrameTable:
 
 @dataclass(frozen=True, slots=True)
 class BulkValue:
-    """A value kept out of metadata: its element path, VR, SHA-256 and length in bytes; offset in the received file."""
+    """A value kept out of metadata: its element path, VR, SHA-256 and length in bytes; offset in the received file.
+
+    It is kept in little endian (PS3.18 8.7.3.2); ``swap``: bytes a word where the file is big endian.
+    """
 
     path: str
     vr: str
     sha256: str
     length: int
     offset: int
+    swap: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,18 @@ from mmap import mmap
 from types import TracebackType
 from typing import Protocol, Self
 
-from pacs.domain.model import FramePlace, Identity, Incoming, Instance, Move, Outcome, Page, Record, Shown
+from pacs.domain.model import (
+    BulkValue,
+    FramePlace,
+    Identity,
+    Incoming,
+    Instance,
+    Move,
+    Outcome,
+    Page,
+    Record,
+    Shown,
+)
 from pacs.domain.query import Query
 
 Buffer = bytes | bytearray | memoryview | mmap
@@ -135,8 +146,8 @@ class Repository(Protocol):
         """A new version, None when nothing changed.  ``manifest(version, sequences of its log records)`` runs inside."""
         ...
 
-    def bulk_received(self, study: str, sha256: str) -> tuple[str, int, int] | None:
-        """(location, offset, length) of a bulk value that still lies in a received file."""
+    def bulk_received(self, study: str, sha256: str) -> tuple[str, BulkValue] | None:
+        """A bulk value that still lies in a received file, and the file's location."""
         ...
 
     def counts(self) -> tuple[int, int, int]:

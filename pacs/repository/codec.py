@@ -32,7 +32,8 @@ def decode_extra(data: bytes) -> dict[str, bytes]:
 def encode_bulk(bulk: tuple[BulkValue, ...]) -> str:
     if not bulk:
         return ""
-    return json.dumps([[b.path, b.vr, b.sha256, b.length, b.offset] for b in bulk], separators=(",", ":"))
+    rows = [[b.path, b.vr, b.sha256, b.length, b.offset, *([b.swap] if b.swap else [])] for b in bulk]
+    return json.dumps(rows, separators=(",", ":"))
 
 
 def decode_bulk(data: str) -> tuple[BulkValue, ...]:

@@ -13,7 +13,19 @@ from sqlalchemy.exc import OperationalError
 
 from pacs.domain import layout
 from pacs.domain.errors import IndexFault
-from pacs.domain.model import FramePlace, FrameTable, Identity, Incoming, Instance, Move, Outcome, Page, Record, Shown
+from pacs.domain.model import (
+    BulkValue,
+    FramePlace,
+    FrameTable,
+    Identity,
+    Incoming,
+    Instance,
+    Move,
+    Outcome,
+    Page,
+    Record,
+    Shown,
+)
 from pacs.domain.query import Query
 from pacs.repository import codec, write
 from pacs.repository import tables as t
@@ -195,14 +207,14 @@ class SqlRepository:
         with self._read() as connection:
             return list(connection.execute(chosen.order_by(_S.changed, _S.id)).scalars())
 
-    def bulk_received(self, study: str, sha256: str) -> tuple[str, int, int] | None:
-        """(location, offset, length) of a bulk value that still lies in a received file."""
+    def bulk_received(self, study: str, sha256: str) -> tuple[str, BulkValue] | None:
+        """A bulk value that still lies in a received file, and the file's location."""
         chosen = select(_I.location, _I.bulk).select_from(_JOINED).where(_S.uid == study, _I.received)
         with self._read() as connection:
             for row in connection.execute(chosen.where(_I.bulk.contains(sha256, autoescape=True))):
                 for value in codec.decode_bulk(row.bulk):
                     if value.sha256 == sha256:
-                        return row.location, value.offset, value.length
+                        return row.location, value
         return None
 
     def counts(self) -> tuple[int, int, int]:

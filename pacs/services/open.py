@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pacs.convert import shell as shells
+from pacs.convert.bulk import little_value
 from pacs.convert.describe import Memo, metadata_line
 from pacs.convert.frames import cut_frame
 from pacs.dicom.reader import DicomFile, Limits, read
@@ -56,10 +57,10 @@ class Opener:
             raise NotFound(f"frame {number}: the instance has {table.count}")
         if table.kind == "inflated":
             with self._storage.view(place.location) as whole:
-                view = memoryview(read(whole, self._limits).buffer)
-                return cut_frame(table, number, lambda offset, length: bytes(view[offset : offset + length]))
+                view = read(whole, self._limits).buffer
+                return bytes(cut_frame(table, number, lambda offset, length: view[offset : offset + length]))
         if table.kind == "ranges":
-            return cut_frame(table, number, lambda o, n: self._storage.read(place.location, o, n))
+            return bytes(cut_frame(table, number, lambda o, n: self._storage.read(place.location, o, n)))
         return self._shelf.frame(Place(place.location, table), number)
 
     def frame_file(self, place: FramePlace, number: int) -> tuple[str, int, int] | None:
@@ -108,7 +109,6 @@ class Opener:
             place = self._repository.bulk_received(study, sha256)
         if place is None:
             return self._shelf.bulk(study, sha256)
-        location, offset, length = place
+        location, value = place
         with self._storage.view(location) as whole:
-            view = memoryview(read(whole, self._limits).buffer)
-            return bytes(view[offset : offset + length])
+            return bytes(little_value(read(whole, self._limits), value))

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from pacs.convert import shell as shells
-from pacs.convert.frames import cut_frame
+from pacs.convert.bulk import little_value
+from pacs.convert.frames import cut_frame, frame_length
 from pacs.dicom.reader import DicomFile
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, StorageFault
 from pacs.domain.model import BulkValue, FrameTable, Identity
 from pacs.domain.ports import Buffer, Storage
+from pacs.domain.scratch import forget, windows
 
 MOST_ATTEMPTS = 1000
 
@@ -69,8 +71,8 @@ class Shelf:
 
     def shell(self, identity: Identity, location: str) -> shells.Shell:
         """The decoded shell of a folder."""
-        data = self._storage.get(layout.shell(location))
-        return shells.decode(data, partial(self._base, identity.study, identity.series))
+        with self._storage.view(layout.shell(location)) as data:
+            return shells.decode(data, partial(self._base, identity.study, identity.series))
 
     def bulk(self, study: str, sha256: str) -> bytes:
         return self._storage.get(layout.bulk(study, sha256))
@@ -84,56 +86,52 @@ class Shelf:
 
     def _holds(self, name: str, digest: str) -> bool:
         try:
-            return shells.decode_head(self._storage.get(layout.shell(name)))["sha256"] == digest
+            with self._storage.view(layout.shell(name)) as data:
+                return shells.decode_head(data)["sha256"] == digest
         except NotFound:
             return False
 
     def _contents(self, item: Item, has_siblings: bool) -> tuple[Mapping[str, Iterable[Buffer]], FrameTable]:
         view = memoryview(item.file.buffer)
-
-        def read(offset: int, length: int) -> bytes:
-            return bytes(view[offset : offset + length])
-
-        frame = partial(cut_frame, item.frames, read=read)
-        recipe = shells.make_recipe(
-            item.frames, [(b.offset, b.length, b.sha256) for b in item.bulk], not item.file.deflated
-        )
+        frame = partial(cut_frame, item.frames, read=lambda offset, length: view[offset : offset + length])
+        recipe = shells.make_recipe(item.frames, item.bulk, not item.file.deflated)
         literal = shells.literal_of(item.whole, recipe)
         name, base = self._base_for(item.identity, literal, has_siblings)
         shell = shells.Shell(item.digest, item.data_digest, len(memoryview(item.whole)), name, recipe, literal)
         by_sha = {b.sha256: b for b in item.bulk}
-        self._compare(shell, frame, lambda sha: read(by_sha[sha].offset, by_sha[sha].length))
+        self._compare(shell, frame, lambda sha: little_value(item.file, by_sha[sha]))
         for sha, value in by_sha.items():
-            self._storage.create(layout.bulk(item.identity.study, sha), read(value.offset, value.length))
+            self._storage.create(layout.bulk(item.identity.study, sha), little_value(item.file, value))
         files: dict[str, Iterable[Buffer]] = {"shell": (shells.encode(shell, base),)}
         table = self._frames(item.frames, frame, files)
+        forget(view)
         return files, table
 
-    def _frames(self, table: FrameTable, frame: partial[bytes], files: dict[str, Iterable[Buffer]]) -> FrameTable:
+    def _frames(self, table: FrameTable, frame: partial[Buffer], files: dict[str, Iterable[Buffer]]) -> FrameTable:
         numbers = range(1, table.count + 1)
         if table.count <= self._pack_over:
             for number in numbers:
-                files[f"frames/{number}"] = (frame(number),)
+                files[f"frames/{number}"] = _Frames(frame, range(number, number + 1))
             return FrameTable(table.count, "files")
-        lengths = [len(frame(n)) if table.spans else 0 for n in numbers]
-        files["frames.pack"] = _Frames(frame, table.count)
+        files["frames.pack"] = _Frames(frame, numbers)
         if not table.spans:
-            return FrameTable(table.count, "pack", 0, (table.bits + 7) // 8 if table.bits else table.size)
+            return FrameTable(table.count, "pack", 0, frame_length(table, 1))
         spans, at = [], 0
-        for length in lengths:
+        for number in numbers:
+            length = frame_length(table, number)
             spans.append(((at, length),))
             at += length
         return FrameTable(table.count, "pack", spans=tuple(spans))
 
     @staticmethod
-    def _compare(shell: shells.Shell, frame: partial[bytes], bulk: Callable[[str], bytes]) -> None:
+    def _compare(shell: shells.Shell, frame: partial[Buffer], bulk: Callable[[str], Buffer]) -> None:
         digest = hashlib.sha256()
         for piece in shells.assemble(shell, frame, bulk):
             digest.update(piece)
         if digest.hexdigest() != shell.sha256:
             raise StorageFault("the artefacts do not give back the received bytes; the file stays as it came")
 
-    def _base_for(self, identity: Identity, literal: bytes, has_siblings: bool) -> tuple[str | None, bytes | None]:
+    def _base_for(self, identity: Identity, literal: Buffer, has_siblings: bool) -> tuple[str | None, bytes | None]:
         """The series' dictionary: made of the first shell once a second instance is in sight."""
         key = (identity.study, identity.series)
         if key not in self._bases:
@@ -144,7 +142,7 @@ class Shelf:
             elif not has_siblings:
                 return None, None
             else:
-                content = literal[: shells.WINDOW]
+                content = bytes(literal[: shells.WINDOW])
                 name = hashlib.sha256(content).hexdigest()[:12]
                 self._storage.create(prefix + name + ".copy", content)
                 self._storage.create(prefix + name, content)
@@ -170,10 +168,11 @@ class Shelf:
 
 
 class _Frames:
-    """The frames one by one, so that no more than one is in memory; may be walked again."""
+    """Frames in small pieces, so that none is in memory whole; may be walked again."""
 
-    def __init__(self, frame: partial[bytes], count: int) -> None:
-        self._frame, self._count = frame, count
+    def __init__(self, frame: partial[Buffer], numbers: range) -> None:
+        self._frame, self._numbers = frame, numbers
 
-    def __iter__(self) -> Iterator[bytes]:
-        return (self._frame(number) for number in range(1, self._count + 1))
+    def __iter__(self) -> Iterator[Buffer]:
+        for number in self._numbers:
+            yield from windows(self._frame(number))

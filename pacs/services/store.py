@@ -18,6 +18,7 @@ from pacs.domain import layout
 from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
+from pacs.domain.scratch import Scratch, windows
 from pacs.services.receive import Part
 from pacs.services.shelve import Item, Place, Shelf
 
@@ -145,5 +146,9 @@ def walk(received: Buffer, limits: Limits) -> tuple[Buffer, DicomFile]:
     if file.has_meta:
         return received, file
     identity, sop_class = identity_of(file)
-    whole = part10.make_meta(file.transfer_syntax, sop_class, identity.instance) + bytes(received)
+    made = Scratch()
+    made.write(part10.make_meta(file.transfer_syntax, sop_class, identity.instance))
+    for piece in windows(received):
+        made.write(piece)
+    whole = made.view()
     return whole, read(whole, limits)

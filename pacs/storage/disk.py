@@ -17,6 +17,7 @@ from typing import BinaryIO, Self, cast
 
 from pacs.domain.errors import NotFound, StorageFault, StorageFull
 from pacs.domain.ports import Buffer, Receiver
+from pacs.domain.scratch import windows
 from pacs.storage.durable import Syncer, sync, sync_if_there, sync_tree
 from pacs.storage.keys import RESERVED, Files, check_key, check_name, check_prefix
 
@@ -327,9 +328,9 @@ def _mapped(file: BinaryIO | FileIO, key: str) -> Iterator[memoryview]:
 
 def _write(file: FileIO, data: Buffer) -> None:
     """All of it: one write may take less than it is given."""
-    view = memoryview(data)
-    while len(view):
-        view = view[file.write(view) :]
+    for view in windows(data):
+        while len(view):
+            view = view[file.write(view) :]
 
 
 def _write_file(path: str, chunks: Iterable[Buffer]) -> None:

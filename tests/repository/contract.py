@@ -173,7 +173,7 @@ class Contract:
     def test_relocate_and_received(self, repository: SqlRepository) -> None:
         value = BulkValue("00420011", "OB", "ab" * 32, 7, 99)
         [outcome] = repository.store([incoming(location="incoming/t", bulk=(value,))], "", "reject", quiet)
-        assert repository.bulk_received("1.1", "ab" * 32) == ("incoming/t", 99, 7)
+        assert repository.bulk_received("1.1", "ab" * 32) == ("incoming/t", value)
         assert [i.bulk for i in repository.received(5)] == [(value,)]
         assert repository.relocate([Move(outcome.row, "incoming/other", "studies/x", FrameTable(2))]) == 0
         assert repository.relocate([Move(outcome.row, "incoming/t", "studies/x", FrameTable(2))]) == 1
