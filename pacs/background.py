@@ -16,20 +16,24 @@ if TYPE_CHECKING:
     from pacs.bootstrap import Services
     from pacs.config import Settings
 
-_PAUSE = 0.1
+_SHORTEST, _LONGEST = 0.02, 0.5
 _log = logging.getLogger(__name__)
 
 
 def run(settings: "Settings", parent: int) -> None:
     """Works until the process ``parent`` is gone."""
     from pacs.bootstrap import assemble
+    from pacs.process import tune
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     services = assemble(settings)
+    tune()
+    pause = _SHORTEST
     while os.getppid() == parent:
-        if not step(services, settings.server.quiet_seconds):
-            time.sleep(_PAUSE)
+        pause = _SHORTEST if step(services, settings.server.quiet_seconds) else min(pause * 1.5, _LONGEST)
+        if pause > _SHORTEST:
+            time.sleep(pause)
 
 
 def step(services: "Services", quiet: float) -> bool:

@@ -9,6 +9,7 @@ from pacs.repository.engine import make_engine
 from pacs.repository.migrate import prepare
 from pacs.repository.sql import SqlRepository
 from pacs.services.export import Exporter
+from pacs.services.lines import Lines
 from pacs.services.open import Opener
 from pacs.services.pictures import Pictures
 from pacs.services.publish import Publisher
@@ -56,7 +57,7 @@ def make_shelf(settings: "Settings", storage: Storage) -> Shelf:
 
 def rules_of(settings: "Settings") -> Rules:
     wado = settings.static_wado
-    return Rules(limits_of(settings), wado.bulkdata_over, wado.duplicate_policy)
+    return Rules(limits_of(settings), wado.bulkdata_over, wado.duplicate_policy, wado.receive_memory_bytes)
 
 
 def assemble(
@@ -72,14 +73,14 @@ def assemble(
     if repository is None:
         prepare(settings.database_url)
         repository = SqlRepository(make_engine(settings.database_url))
-    limits, shelf = limits_of(settings), make_shelf(settings, storage)
-    opener = Opener(storage, repository, shelf, limits)
+    limits, shelf, lines = limits_of(settings), make_shelf(settings, storage), Lines()
+    opener = Opener(storage, repository, shelf, limits, lines)
     publisher = Publisher(storage, repository, opener)
     server = settings.server
     pool = RenderPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
     return Services(
-        settings, storage, repository, Store(storage, repository, shelf, rules_of(settings)),
-        Settler(storage, repository, shelf, limits), publisher, Search(repository),
+        settings, storage, repository, Store(storage, repository, shelf, rules_of(settings), lines),
+        Settler(storage, repository, shelf, limits, lines), publisher, Search(repository),
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool,
     )  # fmt: skip

@@ -68,6 +68,7 @@ class StaticWadoConfig(_Section):
     max_depth: Positive = 64
     max_elements: Positive = 1_000_000
     max_inflated_bytes: Positive = 512 * MiB
+    receive_memory_bytes: Count = 64 * MiB
     static_wado_ae: AeTitle = "DICOMWEB"
 
 

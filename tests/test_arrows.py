@@ -15,7 +15,8 @@ MAY = {
     "workers": {"workers", "convert", "domain"},
     "services": {"services", "convert", "dicom", "domain"},
     "dicomweb": {"dicomweb", "services", "convert", "dicom", "domain", "bootstrap", "config"},
-    "cli": {"cli", "services", "dicomweb", "dicom", "domain", "bootstrap", "config", "background", "repository", "storage"},
+    "cli": {"cli", "services", "dicomweb", "dicom", "domain", "repository", "storage"}
+    | {"background", "bootstrap", "config", "process"},
 }
 ONLY = {"sqlalchemy": "repository", "alembic": "repository", "litestar": "dicomweb", "pynetdicom": "dimse", "boto3": "storage"}
 FILES = sorted(PACS.rglob("*.py"))

@@ -73,10 +73,12 @@ def _run(services: Any, sock: socket.socket) -> None:
     import uvicorn
 
     from pacs.dicomweb.app import create_app
+    from pacs.process import tune
 
     config = uvicorn.Config(
         create_app(services), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
     )
+    tune()
     try:
         uvicorn.Server(config).run(sockets=[sock])
     except KeyboardInterrupt:

@@ -101,6 +101,8 @@ class Incoming:
     study: Level
     series: Level
     instance: Level
+    line: bytes = b""
+    """The instance's DICOM JSON, where it was made along the way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,13 @@
-"""Objects on their way in from a network: checked as soon as each is whole, durable when all are."""
+"""Objects on their way in from a network: checked as soon as each is whole, durable when all are.
 
+A small object stays in memory until it is shelved, and is written once.  A larger one, or one for which memory is short
+just now, goes to a file and lies in ``incoming/`` until :mod:`pacs.services.settle` shelves it: its sender does not wait
+for that.
+"""
+
+import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from pacs.convert import part10
 from pacs.convert.describe import identity_of
@@ -11,87 +16,124 @@ from pacs.domain import layout
 from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome
 from pacs.domain.ports import Buffer, Receiver, Storage
+from pacs.domain.scratch import windows
 
-HELD = 4 << 20
-"""Bytes of one object kept in memory before they go to a file; no other copy of a larger object is in memory."""
-PIECE = 1 << 20
+SMALL = 4 << 20
+"""Bytes of the largest object that is kept in memory."""
+
+
+class Memory:
+    """What all objects on their way in may hold together.  Safe for threads."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        with self._lock:
+            fits = size <= self._left
+            self._left -= size if fits else 0
+            return fits
+
+    def give(self, size: int) -> None:
+        with self._lock:
+            self._left += size
 
 
 class Part:
-    """One object: ``write`` its bytes, then ``end``; it is durable only when :meth:`Store.received` says so."""
+    """One object: ``write`` its bytes, then ``end``; it is durable only when :meth:`Store.received` says so.
 
-    def __init__(self, storage: Storage, describe_at: Callable[[DicomFile, Buffer, str], Incoming], limits: Limits) -> None:
+    After ``end``: ``result`` says what it is or why it is refused; its bytes are in ``whole`` (with ``file``, its
+    elements) or in ``receiver``.
+    """
+
+    def __init__(
+        self, storage: Storage, memory: Memory, limits: Limits, describe: Callable[[DicomFile, Buffer, str], Incoming]
+    ) -> None:
         self.key = layout.incoming(uuid.uuid4().hex)
         self.result: Incoming | Outcome | None = None
+        self.whole: bytes | None = None
+        self.file: DicomFile | None = None
         self.receiver: Receiver | None = None
-        self._storage, self._describe, self._limits = storage, describe_at, limits
+        self._storage, self._memory, self._limits, self._describe = storage, memory, limits, describe
         self._held: list[bytes] = []
         self._size = 0
 
     def write(self, data: Buffer) -> None:
         """Some bytes of the object."""
-        if self.receiver is None:
+        size = len(memoryview(data))
+        if self.receiver is None and self._size + size <= SMALL and self._memory.take(size):
             self._held.append(bytes(data))
-            self._size += len(self._held[-1])
-            if self._size > HELD:
-                self._spill(self._held)
-                self._held = []
-        else:
-            self.receiver.write(data)
-
-    def end(self) -> None:
-        """The object is whole: ``result`` says what it is, or why it is refused."""
-        if self.result is not None:
+            self._size += size
             return
+        if self.receiver is None:
+            self._spill(self._held)
+        assert self.receiver is not None
+        self.receiver.write(data)
+
+    def end(self, study: str | None = None) -> None:
+        """The object is whole: it is checked and described.  ``study``: the only study UID that is taken."""
+        if self.result is None:
+            self._check()
+        found = self.result
+        if isinstance(found, Incoming) and study is not None and found.identity.study != study:
+            reason = f"study {found.identity.study} is not the study {study} of the URL"
+            self._refuse(Outcome("refused", found.identity, reason, found.sop_class))
+
+    def _check(self) -> None:
         try:
-            with self._view() as received:
-                self._check(received)
+            if self.receiver is None:
+                self._small(b"".join(self._held))
+            else:
+                self._large()
         except Refused as refusal:
-            self.refuse(Outcome("refused", None, str(refusal)))
+            self._refuse(Outcome("refused", None, str(refusal)))
         self._held = []
 
-    def refuse(self, outcome: Outcome) -> None:
-        """Not to be stored: its bytes go."""
+    def _refuse(self, outcome: Outcome) -> None:
         self.result = outcome
         self.discard()
 
     def discard(self) -> None:
-        """Whatever was received is dropped, unless it is durable already."""
-        self._held = []
+        """Whatever was received is let go; what is durable already stays."""
+        self.whole, self.file, self._held = None, None, []
+        self._memory.give(self._size)
+        self._size = 0
         if self.receiver is not None:
             self.receiver.__exit__(None, None, None)
             self.receiver = None
 
-    def _check(self, received: Buffer) -> None:
+    def _small(self, received: bytes) -> None:
         file = read(received, self._limits)
-        if file.has_meta:
-            self.result = self._describe(file, received, self.key)
-            if self.receiver is None:
-                self._spill([received])
-            return
-        identity, sop_class = identity_of(file)
-        self._rewrite(part10.make_meta(file.transfer_syntax, sop_class, identity.instance), received)
+        if not file.has_meta:
+            received = _meta(file) + received
+            file = read(received, self._limits)
+        self.result = self._describe(file, received, "")
+        self.whole, self.file = received, file
+
+    def _large(self) -> None:
         assert self.receiver is not None
+        with self.receiver.view() as received:
+            file = read(received, self._limits)
+            if file.has_meta:
+                self.result = self._describe(file, received, self.key)
+                return
+            before = self.receiver
+            self._spill((_meta(file), *windows(received)))
+        before.__exit__(None, None, None)
         with self.receiver.view() as whole:
             self.result = self._describe(read(whole, self._limits), whole, self.key)
 
-    def _rewrite(self, prefix: bytes, received: Buffer) -> None:
-        """The same bytes again behind a meta group."""
-        before, self.receiver = self.receiver, None
-        view = memoryview(received)
-        self._spill([prefix, *(view[at : at + PIECE] for at in range(0, len(view), PIECE))])
-        if before is not None:
-            before.__exit__(None, None, None)
-
     def _spill(self, pieces: Iterable[Buffer]) -> None:
+        """To a file, with these bytes first."""
         self.receiver = self._storage.receive(self.key).__enter__()
         for piece in pieces:
             self.receiver.write(piece)
+        self._held = []
+        self._memory.give(self._size)
+        self._size = 0
 
-    @contextmanager
-    def _view(self) -> Iterator[Buffer]:
-        if self.receiver is None:
-            yield b"".join(self._held)
-        else:
-            with self.receiver.view() as view:
-                yield view
+
+def _meta(file: DicomFile) -> bytes:
+    identity, sop_class = identity_of(file)
+    return part10.make_meta(file.transfer_syntax, sop_class, identity.instance)

@@ -1,6 +1,7 @@
 """Puts instances on their shelf: frames, bulk values and shell into one folder, claimed whole."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from pacs.convert.frames import cut_frame, frame_length
 from pacs.dicom.reader import DicomFile
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, StorageFault
-from pacs.domain.model import BulkValue, FrameTable, Identity
+from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming, Instance
 from pacs.domain.ports import Buffer, Storage
 from pacs.domain.scratch import forget, windows
 
@@ -30,6 +31,14 @@ class Item:
     frames: FrameTable
     bulk: tuple[BulkValue, ...]
 
+    @staticmethod
+    def of(found: Incoming | Instance, file: DicomFile, whole: Buffer) -> "Item":
+        return Item(found.identity, file, whole, found.digest, found.data_digest, found.frames, found.bulk)
+
+    @property
+    def series(self) -> tuple[str, str]:
+        return self.identity.study, self.identity.series
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -46,22 +55,27 @@ class Shelf:
         self._storage = storage
         self._pack_over = pack_over
         self._bases: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self._met: set[tuple[str, str]] = set()
 
     def put(self, items: Sequence[Item]) -> list[Place]:
         """Each item in a folder of its own.  The artefacts were assembled and compared before anything is said."""
-        waiting = list(enumerate(items))
-        places: dict[int, Place] = {}
-        contents = [self._contents(item, len(items) > 1) for item in items]
+        places = {k: Place(name, self._at_rest(item.frames)) for k, item in enumerate(items)
+                  if self._holds(name := layout.instance(item.identity), item.digest)}  # fmt: skip
+        waiting = [(k, item) for k, item in enumerate(items) if k not in places]
+        if not waiting:
+            return [places[k] for k in range(len(items))]
+        count = Counter(item.series for item in items)
+        contents = {k: self._contents(item, count[item.series] > 1) for k, item in waiting}
         for attempt in range(MOST_ATTEMPTS):
             names = [
                 layout.instance(i.identity) if not attempt else layout.instance_taken(i.identity, i.digest, attempt)
                 for _, i in waiting
             ]
-            won = self._storage.claim([(n, contents[k][0]) for n, (k, _) in zip(names, waiting, strict=True)])
+            won = self._storage.claim([(n, contents[k]) for n, (k, _) in zip(names, waiting, strict=True)])
             rest = []
             for name, took, (k, item) in zip(names, won, waiting, strict=True):
                 if took or self._holds(name, item.digest):
-                    places[k] = Place(name, contents[k][1])
+                    places[k] = Place(name, self._at_rest(item.frames))
                 else:
                     rest.append((k, item))
             waiting = rest
@@ -91,7 +105,7 @@ class Shelf:
         except NotFound:
             return False
 
-    def _contents(self, item: Item, has_siblings: bool) -> tuple[Mapping[str, Iterable[Buffer]], FrameTable]:
+    def _contents(self, item: Item, has_siblings: bool) -> Mapping[str, Iterable[Buffer]]:
         view = memoryview(item.file.buffer)
         frame = partial(cut_frame, item.frames, read=lambda offset, length: view[offset : offset + length])
         recipe = shells.make_recipe(item.frames, item.bulk, not item.file.deflated)
@@ -99,21 +113,23 @@ class Shelf:
         name, base = self._base_for(item.identity, literal, has_siblings)
         shell = shells.Shell(item.digest, item.data_digest, len(memoryview(item.whole)), name, recipe, literal)
         by_sha = {b.sha256: b for b in item.bulk}
-        self._compare(shell, frame, lambda sha: little_value(item.file, by_sha[sha]))
+        self._compare(shell, item.whole, frame, lambda sha: little_value(item.file, by_sha[sha]))
         for sha, value in by_sha.items():
             self._storage.create(layout.bulk(item.identity.study, sha), little_value(item.file, value))
         files: dict[str, Iterable[Buffer]] = {"shell": (shells.encode(shell, base),)}
-        table = self._frames(item.frames, frame, files)
+        numbers = range(1, item.frames.count + 1)
+        if len(numbers) > self._pack_over:
+            files["frames.pack"] = _Frames(frame, numbers)
+        else:
+            files |= {f"frames/{number}": _Frames(frame, range(number, number + 1)) for number in numbers}
         forget(view)
-        return files, table
+        return files
 
-    def _frames(self, table: FrameTable, frame: partial[Buffer], files: dict[str, Iterable[Buffer]]) -> FrameTable:
+    def _at_rest(self, table: FrameTable) -> FrameTable:
+        """Where the frames lie in the instance's folder."""
         numbers = range(1, table.count + 1)
         if table.count <= self._pack_over:
-            for number in numbers:
-                files[f"frames/{number}"] = _Frames(frame, range(number, number + 1))
             return FrameTable(table.count, "files")
-        files["frames.pack"] = _Frames(frame, numbers)
         if not table.spans:
             return FrameTable(table.count, "pack", 0, frame_length(table, 1))
         spans, at = [], 0
@@ -124,16 +140,17 @@ class Shelf:
         return FrameTable(table.count, "pack", spans=tuple(spans))
 
     @staticmethod
-    def _compare(shell: shells.Shell, frame: partial[Buffer], bulk: Callable[[str], Buffer]) -> None:
-        digest = hashlib.sha256()
-        for piece in shells.assemble(shell, frame, bulk):
-            digest.update(piece)
-        if digest.hexdigest() != shell.sha256:
+    def _compare(shell: shells.Shell, whole: Buffer, frame: partial[Buffer], bulk: Callable[[str], Buffer]) -> None:
+        """Bytes in memory, whose digest was just taken, are compared themselves: a fifth of the cost of a digest."""
+        pieces = shells.assemble(shell, frame, bulk)
+        if not (_is_equal(whole, pieces) if isinstance(whole, bytes) else _digest(pieces) == shell.sha256):
             raise StorageFault("the artefacts do not give back the received bytes; the file stays as it came")
 
     def _base_for(self, identity: Identity, literal: Buffer, has_siblings: bool) -> tuple[str | None, bytes | None]:
-        """The series' dictionary: made of the first shell once a second instance is in sight."""
+        """The series' dictionary: made of a shell once a second instance is in sight."""
         key = (identity.study, identity.series)
+        has_siblings = has_siblings or key in self._met
+        self._meet(key)
         if key not in self._bases:
             prefix = f"{layout.series(*key)}/base/"
             name = next((k.rsplit("/", 1)[1] for k in self._storage.list(prefix) if not k.endswith(".copy")), None)
@@ -148,6 +165,11 @@ class Shelf:
                 self._storage.create(prefix + name, content)
                 self._remember(key, name, content)
         return self._bases[key]
+
+    def _meet(self, series: tuple[str, str]) -> None:
+        if len(self._met) > 4096:
+            self._met.clear()
+        self._met.add(series)
 
     def _remember(self, key: tuple[str, str], name: str, content: bytes) -> None:
         if len(self._bases) > 64:
@@ -165,6 +187,22 @@ class Shelf:
             content = self._storage.get(key + ".copy")
         self._remember((study, series), name, content)
         return content
+
+
+def _is_equal(whole: bytes, pieces: Iterable[Buffer]) -> bool:
+    at = 0
+    for piece in pieces:
+        start, at = at, at + len(memoryview(piece))
+        if whole[start:at] != bytes(piece):
+            return False
+    return at == len(whole)
+
+
+def _digest(pieces: Iterable[Buffer]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 class _Frames:

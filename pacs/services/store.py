@@ -1,7 +1,7 @@
 """The one write path: STOW, ``mkdicomweb create`` and whatever comes later store here.
 
-Network doors: bytes durable in ``incoming/``, checks, rows and log record in one transaction, then the answer; conversion
-follows (:mod:`pacs.services.settle`).  Commands: convert first, then the same transaction.
+Small objects and files are shelved first, then rows and log record are committed in one transaction, then the answer is
+given.  Large objects from a network are durable in ``incoming/`` instead, and shelved later (:mod:`pacs.services.settle`).
 """
 
 import gzip
@@ -19,8 +19,11 @@ from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.domain.scratch import Scratch, windows
-from pacs.services.receive import Part
-from pacs.services.shelve import Item, Place, Shelf
+from pacs.services.lines import Lines
+from pacs.services.receive import Memory, Part
+from pacs.services.shelve import Item, Shelf
+
+BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,63 +33,80 @@ class Rules:
     limits: Limits
     bulk_over: int = 4096
     policy: str = "replace"
+    memory: int = 64 << 20
 
 
 class Store:
     """Stores instances.  Safe for threads; concurrent calls share commits."""
 
-    def __init__(self, storage: Storage, repository: Repository, shelf: Shelf, rules: Rules) -> None:
+    def __init__(
+        self, storage: Storage, repository: Repository, shelf: Shelf, rules: Rules, lines: Lines
+    ) -> None:
         self._storage, self._repository, self._shelf, self._rules = storage, repository, shelf, rules
+        self._lines = lines
+        self._memory = Memory(rules.memory)
         self._lock = threading.Lock()
         self._queue: list[tuple[list[Incoming], str, Future[list[Outcome]]]] = []
         self._queue_lock = threading.Lock()
 
     def begin(self) -> Part:
         """A place for one object's bytes."""
-        return Part(self._storage, self._describe, self._rules.limits)
+        return Part(self._storage, self._memory, self._rules.limits, self._describe)
 
     def received(self, parts: Sequence[Part | str], source: str, study: str | None = None) -> list[Outcome]:
         """Stores what was received; a str stands for a part that failed already, with its reason.
 
         ``study``: the only study UID that is taken.  Outcomes in order; all of it is committed on return.
         """
+        objects = [part for part in parts if isinstance(part, Part)]
         try:
-            return self._received(parts, source, study)
-        except BaseException:
-            for part in parts:
-                if isinstance(part, Part):
-                    part.discard()
-            raise
-
-    def _received(self, parts: Sequence[Part | str], source: str, study: str | None) -> list[Outcome]:
-        results = [Outcome("refused", None, part) if isinstance(part, str) else _checked(part, study) for part in parts]
-        batch = [one for one in results if isinstance(one, Incoming)]
-        self._storage.land([p.receiver for p in parts if isinstance(p, Part) and p.receiver is not None])
-        outcomes = iter(self.commit(batch, source) if batch else [])
-        done = [next(outcomes) if isinstance(one, Incoming) else one for one in results]
-        for one, outcome in zip(results, done, strict=True):
-            if isinstance(one, Incoming) and outcome.status in ("unchanged", "refused"):
+            for part in objects:
+                part.end(study)
+            batch = self._make_durable(objects)
+            outcomes = self.commit(batch, source) if batch else []
+        finally:
+            for part in objects:
+                part.discard()
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if outcome.status in ("unchanged", "refused") and layout.is_incoming(one.location):
                 self._storage.delete(one.location)
+        told = iter(outcomes)
+        return [_refused(part) or next(told) for part in parts]
+
+    def _make_durable(self, parts: Sequence[Part]) -> list[Incoming]:
+        """Those in memory are shelved, the others land in ``incoming/``; what was refused is left out."""
+        good = [(part.result, part.file, part.whole) for part in parts if isinstance(part.result, Incoming)]
+        shelved = iter(self._shelve([(r, file, whole) for r, file, whole in good if file is not None and whole is not None]))
+        self._storage.land([part.receiver for part in parts if part.receiver is not None])
+        return [found if file is None else next(shelved) for found, file, _ in good]
+
+    def _shelve(self, ready: Sequence[tuple[Incoming, DicomFile, Buffer]]) -> list[Incoming]:
+        done: list[Incoming] = []
+        for start in range(0, len(ready), BATCH):
+            some = ready[start : start + BATCH]
+            places = self._shelf.put([Item.of(*one) for one in some])
+            done += [replace(one, location=p.location, frames=p.frames) for (one, *_), p in zip(some, places, strict=True)]
         return done
 
     def _describe(self, file: DicomFile, whole: Buffer, location: str) -> Incoming:
         return describe(file, whole, location, self._rules.bulk_over)
 
     def prepare(self, files: Sequence[Buffer]) -> list[Incoming | str]:
-        """Checks and shelves files (conversion first): each ready to commit, or the reason why not."""
+        """Checks and shelves files: each ready to commit, or the reason why not."""
         results: list[Incoming | str] = []
-        items: list[Item] = []
-        for whole in files:
+        ready: list[tuple[Incoming, DicomFile, Buffer]] = []
+        for data in files:
             try:
-                whole, file = walk(whole, self._rules.limits)
+                whole, file = walk(data, self._rules.limits)
                 found = self._describe(file, whole, "")
             except Refused as refusal:
                 results.append(str(refusal))
                 continue
+            found = replace(found, line=self._lines.make(file, found.identity, found.bulk, found.frames))
             results.append(found)
-            items.append(Item(found.identity, file, whole, found.digest, found.data_digest, found.frames, found.bulk))
-        places = iter(self._shelf.put(items) if items else [])
-        return [one if isinstance(one, str) else _placed(one, next(places)) for one in results]
+            ready.append((found, file, whole))
+        placed = iter(self._shelve(ready))
+        return [one if isinstance(one, str) else next(placed) for one in results]
 
     def commit(self, batch: list[Incoming], source: str) -> list[Outcome]:
         """Rows and log record in one transaction, shared with whoever waits at the same moment."""
@@ -111,9 +131,15 @@ class Store:
                     future.set_exception(error)
                 continue
             at = 0
+            self._keep_lines(joined, outcomes)
             for batch, future in group:
                 future.set_result(outcomes[at : at + len(batch)])
                 at += len(batch)
+
+    def _keep_lines(self, batch: list[Incoming], outcomes: list[Outcome]) -> None:
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if one.line and outcome.status in ("stored", "replaced"):
+                self._lines.keep(outcome.row, one.digest, one.line)
 
     def _log(self, study: str, sequence: int, record: Record) -> None:
         """The record of a batch, durable before COMMIT.  A record that is there already is of a commit that failed."""
@@ -124,20 +150,10 @@ class Store:
             self._storage.put(key, data)
 
 
-def _checked(part: Part, study: str | None) -> Incoming | Outcome:
-    """What the part is, refused when it is of another study than the one it was sent to."""
-    part.end()
-    found = part.result
-    assert found is not None
-    if isinstance(found, Incoming) and study is not None and found.identity.study != study:
-        reason = f"study {found.identity.study} is not the study {study} of the URL"
-        found = Outcome("refused", found.identity, reason, found.sop_class)
-        part.refuse(found)
-    return found
-
-
-def _placed(one: Incoming, place: Place) -> Incoming:
-    return replace(one, location=place.location, frames=place.frames)
+def _refused(part: Part | str) -> Outcome | None:
+    if isinstance(part, str):
+        return Outcome("refused", None, part)
+    return part.result if isinstance(part.result, Outcome) else None
 
 
 def walk(received: Buffer, limits: Limits) -> tuple[Buffer, DicomFile]:

@@ -171,7 +171,8 @@ class DiskStorage:
 
     def _temporary(self) -> str:
         """A name under tmp that nobody has."""
-        os.makedirs(self._tmp, exist_ok=True)
+        if not os.path.isdir(self._tmp):
+            os.makedirs(self._tmp, exist_ok=True)
         return os.path.join(self._tmp, uuid.uuid4().hex)
 
     def _open(self, key: str) -> BinaryIO:
@@ -341,10 +342,13 @@ def _write_file(path: str, chunks: Iterable[Buffer]) -> None:
 
 def _build(folder: str, files: Files) -> None:
     os.mkdir(folder)
+    made = {folder}
     for name, chunks in files.items():
         path = os.path.join(folder, *check_name(name).split("/"))
-        if "/" in name:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+        inner = os.path.dirname(path)
+        if inner not in made:
+            os.mkdir(inner)
+            made.add(inner)
         _write_file(path, chunks)
 
 
