@@ -17,6 +17,11 @@ HELD = 4 << 20
 PIECE = 1 << 20
 
 
+def refused(refusal: Refused) -> Outcome:
+    """The outcome of what was refused before anything else was known of it."""
+    return Outcome("refused", None, str(refusal), cause=refusal.cause)
+
+
 class Part:
     """One object: ``write`` its bytes, then ``end``; it is durable only when :meth:`Store.received` says so."""
 
@@ -47,7 +52,7 @@ class Part:
             with self._view() as received:
                 self._check(received)
         except Refused as refusal:
-            self.refuse(Outcome("refused", None, str(refusal)))
+            self.refuse(refused(refusal))
         self._held = []
 
     def refuse(self, outcome: Outcome) -> None:

@@ -15,11 +15,12 @@ from pacs.convert import part10
 from pacs.convert.describe import describe, identity_of
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
+from pacs.domain.cause import Cause
 from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.domain.scratch import Scratch, windows
-from pacs.services.receive import Part
+from pacs.services.receive import Part, refused
 from pacs.services.shelve import Item, Place, Shelf
 
 
@@ -45,8 +46,8 @@ class Store:
         """A place for one object's bytes."""
         return Part(self._storage, self._describe, self._rules.limits)
 
-    def received(self, parts: Sequence[Part | str], source: str, study: str | None = None) -> list[Outcome]:
-        """Stores what was received; a str stands for a part that failed already, with its reason.
+    def received(self, parts: Sequence[Part | Refused], source: str, study: str | None = None) -> list[Outcome]:
+        """Stores what was received; a refusal stands for a part that failed already.
 
         ``study``: the only study UID that is taken.  Outcomes in order; all of it is committed on return.
         """
@@ -58,8 +59,8 @@ class Store:
                     part.discard()
             raise
 
-    def _received(self, parts: Sequence[Part | str], source: str, study: str | None) -> list[Outcome]:
-        results = [Outcome("refused", None, part) if isinstance(part, str) else _checked(part, study) for part in parts]
+    def _received(self, parts: Sequence[Part | Refused], source: str, study: str | None) -> list[Outcome]:
+        results = [refused(part) if isinstance(part, Refused) else _checked(part, study) for part in parts]
         batch = [one for one in results if isinstance(one, Incoming)]
         self._storage.land([p.receiver for p in parts if isinstance(p, Part) and p.receiver is not None])
         outcomes = iter(self.commit(batch, source) if batch else [])
@@ -131,7 +132,7 @@ def _checked(part: Part, study: str | None) -> Incoming | Outcome:
     assert found is not None
     if isinstance(found, Incoming) and study is not None and found.identity.study != study:
         reason = f"study {found.identity.study} is not the study {study} of the URL"
-        found = Outcome("refused", found.identity, reason, found.sop_class)
+        found = Outcome("refused", found.identity, reason, found.sop_class, cause=Cause.WRONG_STUDY)
         part.refuse(found)
     return found
 
