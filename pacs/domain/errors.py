@@ -53,7 +53,11 @@ class UnsupportedMedia(PacsError):
 
 
 class TooLarge(PacsError):
-    """A body over a limit."""
+    """A body over a limit of so many bytes."""
+
+    def __init__(self, message: str, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class Conflict(PacsError):
