@@ -92,6 +92,7 @@ class DicomWebServerConfig(_Section):
     retrieve_default: Literal["metadata", "dicom"] = "metadata"
     max_results: Positive = 5000
     max_body_bytes: Positive = 4 * GiB
+    max_metadata_bytes: Positive = 64 * MiB
     allow_unauthenticated: Flag = False
     cors_options: CorsOptions = CorsOptions()
     quiet_seconds: Seconds = 1.0

@@ -11,6 +11,7 @@ from pacs.dicom.json import dataset_json, member
 from pacs.dicom.pixels import layout
 from pacs.dicom.reader import DicomFile, Element
 from pacs.dicom.syntax import syntax
+from pacs.domain.cause import Cause
 from pacs.domain.errors import Refused
 from pacs.domain.model import FrameTable, Identity, Incoming, Level
 from pacs.domain.ports import Buffer
@@ -58,7 +59,7 @@ def identity_of(file: DicomFile) -> tuple[Identity, str]:
     """The UIDs and the SOP Class UID; :class:`Refused` when the file cannot become an instance."""
     sop_class = file.text(0x00080016) or _meta_class(file)
     if sop_class.strip(" \0") == MEDIA_DIRECTORY:
-        raise Refused("a media directory (DICOMDIR), not a storable instance")
+        raise Refused("a media directory (DICOMDIR), not a storable instance", Cause.NOT_STORABLE)
     identity = Identity(
         parse_uid(file.text(0x0020000D), "StudyInstanceUID"),
         parse_uid(file.text(0x0020000E), "SeriesInstanceUID"),

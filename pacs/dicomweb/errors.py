@@ -68,4 +68,6 @@ def answer(error: BaseException) -> Problem:
         return problem(500, "internal error; the server's log has the details")
     if isinstance(error, e.NotAcceptable):
         return problem(status, str(error), available=list(error.available))
+    if isinstance(error, e.TooLarge) and error.limit is not None:
+        return problem(status, str(error), limit=error.limit)
     return problem(status, str(error))

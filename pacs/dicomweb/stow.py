@@ -1,196 +1,41 @@
 """Store (PS3.18 10.5; the answer's data set: Annex I.2)."""
 
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from litestar import Response, post
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser
 
-from pacs.dicomweb.accept import parameters
+from pacs.dicom import xml
+from pacs.dicomweb import body
+from pacs.dicomweb.accept import Offer, choose
+from pacs.dicomweb.errors import answer
+from pacs.dicomweb.multipart import Multipart, Single
 from pacs.dicomweb.requests import in_thread, settings_of, uids
-from pacs.dicomweb.wado import DICOM, JSON, Req, base_of, raw, services_of
-from pacs.domain.errors import BadRequest, TooLarge, UnsupportedMedia
+from pacs.dicomweb.upload import JSON, XML, Objects, upload
+from pacs.dicomweb.wado import Req, accepts, base_of, raw, services_of
+from pacs.domain.cause import Cause
+from pacs.domain.errors import BadRequest, PacsError, Refused, StorageFault, StorageFull, TooLarge
 from pacs.domain.model import Outcome
 
-BUFFER = 1 << 20
-NO_SPACE, NOT_MATCHING, WRONG_STUDY, NOT_UNDERSTOOD, DUPLICATE = 42752, 43264, 43265, 49152, 273
-CUT = "the body ends before its last boundary: this part was not received whole"
+log = logging.getLogger("pacs.dicomweb")
 
-
-class Bodies:
-    """Parts on their way from a multipart body to the store."""
-
-    def __init__(self, store: Any, boundary: str) -> None:
-        self.store = store
-        self.parts: list[Any] = []
-        self.finished = 0
-        self.ended = False
-        self.broken = False
-        self._open: Any = None
-        self._name, self._value = b"", b""
-        self._headers: dict[str, str] = {}
-        self._parser = MultipartParser(boundary.encode("latin-1"), self._callbacks())
-
-    def _callbacks(self) -> Any:
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._field,
-            "on_header_value": self._more,
-            "on_header_end": self._header,
-            "on_headers_finished": self._ready,
-            "on_part_data": self._data,
-            "on_part_end": self._end,
-            "on_end": self._done,
-        }
-
-    def feed(self, data: bytes) -> None:
-        """Some of the body; BadRequest when it is no multipart and nothing is finished yet."""
-        if not self.ended and not self.broken:
-            self._parser.write(data)
-
-    def close(self) -> None:
-        """At the end of the body: a part still open becomes a failure."""
-        if self._open is not None:
-            self._drop_open()
-            self.parts.append(CUT)
-        elif not self.ended and self.parts:
-            self.parts.append("the body ends without its last boundary: parts may be missing")
-
-    def discard(self) -> None:
-        """Nothing of this is wanted."""
-        self._drop_open()
-        for part in self.parts:
-            if not isinstance(part, str):
-                part.discard()
-
-    def _drop_open(self) -> None:
-        if self._open is not None and not isinstance(self._open, str):
-            self._open.discard()
-        self._open = None
-
-    def _begin(self) -> None:
-        self._headers = {}
-
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _more(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header(self) -> None:
-        self._headers[self._name.decode("latin-1").lower()] = self._value.decode("latin-1")
-        self._name, self._value = b"", b""
-
-    def _ready(self) -> None:
-        kind = parameters(self._headers.get("content-type", DICOM))[0]
-        self._open = self.store.begin() if kind == DICOM else f"part of type {kind[:60]!r}, {DICOM} is wanted"
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if not isinstance(self._open, str):
-            self._open.write(data[start:end])
-
-    def _end(self) -> None:
-        if not isinstance(self._open, str):
-            self._open.end()
-        self.parts.append(self._open)
-        self._open = None
-        self.finished += 1
-
-    def _done(self) -> None:
-        self.ended = True
-
-
-class Single(Bodies):
-    """A body that is one object, not multipart (PS3.18 8.6.1.1)."""
-
-    def __init__(self, store: Any) -> None:
-        super().__init__(store, "none")
-
-    def feed(self, data: bytes) -> None:
-        if self._open is None:
-            self._open = self.store.begin()
-        self._open.write(data)
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._end()
-        self.ended = True
-
-
-def bodies(store: Any, content_type: str) -> Bodies:
-    """By the Content-Type of the request; UnsupportedMedia for others."""
-    kind, pairs = parameters(content_type)
-    values = dict(pairs)
-    if kind == DICOM:
-        return Single(store)
-    if kind != "multipart/related" or values.get("type", DICOM).lower() != DICOM:
-        raise UnsupportedMedia(f'Content-Type has to be multipart/related; type="{DICOM}" or {DICOM}')
-    boundary = values.get("boundary", "")
-    if not 0 < len(boundary) <= 200 or not boundary.isascii():
-        raise BadRequest("the Content-Type names no usable boundary")
-    return Bodies(store, boundary)
-
-
-async def _buffered(stream: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
-    """The body in pieces of about :data:`BUFFER`; TooLarge beyond ``most``."""
-    waiting, size, total = [], 0, 0
-    async for chunk in stream:
-        total += len(chunk)
-        if total > most:
-            raise TooLarge(f"the body is over the limit of {most} bytes")
-        waiting.append(chunk)
-        size += len(chunk)
-        if size >= BUFFER:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
-
-
-async def _receive(request: Req, into: Bodies, most: int) -> bytes:
-    """Feeds the body as it comes, but for its last piece, which is returned: one thread does it with what follows."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise TooLarge(f"the body is over the limit of {most} bytes")
-    last = b""
-    async for data in _buffered(request.stream(), most):
-        if last:
-            await in_thread(_feed, into, last)
-        last = data
-    return last
-
-
-def _feed(into: Bodies, data: bytes) -> None:
-    try:
-        into.feed(data)
-    except FormParserError as error:
-        if not into.finished:
-            raise BadRequest(f"the body is not multipart with this boundary: {error}") from None
-        into.ended = False
-        into.broken = True
-
-
-def _finish(store: Any, into: Bodies, last: bytes, study: str | None) -> list[Outcome]:
-    """The end of the body, and the store of what it held."""
-    _feed(into, last)
-    into.close()
-    if not into.finished:
-        raise BadRequest("the body holds no complete part")
-    found: list[Outcome] = store.received(into.parts, "stow", study)
-    return found
-
-
-def _reason(outcome: Outcome, study: str | None) -> int:
-    """FailureReason (0008,1197)."""
-    if outcome.status == "quarantined" or "policy" in outcome.reason:
-        return DUPLICATE
-    if outcome.identity is None:
-        return NOT_MATCHING if "UID" in outcome.reason and "part of type" not in outcome.reason else NOT_UNDERSTOOD
-    if study is not None and outcome.identity.study != study:
-        return WRONG_STUDY
-    return NOT_MATCHING
+ANSWERS = (Offer("json", (JSON, "application/json")), Offer("xml", (XML, "application/xml", "text/xml")))
+FAILURE_REASON = {
+    Cause.NOT_UNDERSTOOD: 0xC000,
+    Cause.NO_IDENTITY: 0xA900,
+    Cause.NOT_STORABLE: 0x0122,
+    Cause.WRONG_STUDY: 0xA901,
+    Cause.DUPLICATE: 0x0111,
+    Cause.MISSING_BULK: 0xA922,
+    Cause.NO_SPACE: 0xA700,
+    Cause.STORAGE: 0x0110,
+}
+"""Failure Reason (0008,1197): Table I.2-2, PS3.7 Annex C; A901 and A922 are ours, within "does not match"."""
+REPLACED = 0xB001
+"""Warning Reason (0008,1196), ours: nothing was coerced, which B000 would say."""
+RETRY_SECONDS = "30"
 
 
 def _element(vr: str, *values: Any) -> dict[str, Any]:
@@ -207,18 +52,21 @@ def _uids(outcome: Outcome) -> dict[str, Any]:
 def _stored(outcome: Outcome, base: str) -> dict[str, Any]:
     assert outcome.identity is not None
     study, series, instance = outcome.identity
-    return {
+    found = {
         **_uids(outcome),
         "00081190": _element("UR", f"{base}/studies/{study}/series/{series}/instances/{instance}"),
     }
+    if outcome.status == "replaced":
+        found["00000902"] = _element("LO", "replaces other data of these UIDs, which is kept as it was")
+        found["00081196"] = _element("US", REPLACED)
+    return dict(sorted(found.items()))
 
 
-def _failed(outcome: Outcome, study: str | None) -> dict[str, Any]:
-    default = "kept aside: another object has this UID" if outcome.status == "quarantined" else "refused"
+def _failed(outcome: Outcome) -> dict[str, Any]:
     return {
+        "00000902": _element("LO", outcome.reason or "refused"),
         **_uids(outcome),
-        "00081197": _element("US", _reason(outcome, study)),
-        "00000902": _element("LO", outcome.reason or default),
+        "00081197": _element("US", FAILURE_REASON[outcome.cause or Cause.NOT_UNDERSTOOD]),
     }
 
 
@@ -227,7 +75,7 @@ def succeeded(outcome: Outcome) -> bool:
     return outcome.status in ("stored", "unchanged", "replaced")
 
 
-def response(outcomes: Sequence[Outcome], base: str, study: str | None) -> dict[str, Any]:
+def response(outcomes: Sequence[Outcome], base: str) -> dict[str, Any]:
     """The Store Instances Response (Table I.2-1); sequences only when they have items."""
     good = [one for one in outcomes if succeeded(one)]
     bad = [one for one in outcomes if not succeeded(one)]
@@ -235,20 +83,75 @@ def response(outcomes: Sequence[Outcome], base: str, study: str | None) -> dict[
     urls = [f"{base}/studies/{uid}" for uid in studies] if len(studies) == 1 else []
     found = {"00081190": _element("UR", *urls)}
     if bad:
-        found["00081198"] = _element("SQ", *(_failed(one, study) for one in bad))
+        found["00081198"] = _element("SQ", *(_failed(one) for one in bad))
     if good:
         found["00081199"] = _element("SQ", *(_stored(one, base) for one in good))
     return found
 
 
-def status(outcomes: Sequence[Outcome], study: str | None = None) -> int:
-    """200 all, 202 some, 400 nothing understood, 409 none (Table 10.5.3-1)."""
-    good = sum(succeeded(one) for one in outcomes)
-    if good == len(outcomes):
-        return 200
-    if good:
+def status(outcomes: Sequence[Outcome], sound: bool = True) -> int:
+    """The one place that decides it (Table 10.5.3-1).
+
+    200 all stored as they are; 202 some, or some with a warning; of none 507 without space, 503 with a failing storage,
+    400 where the request itself is not ``sound``, else 409: it was understood, and says of each part why.
+    """
+    causes = {one.cause for one in outcomes if not succeeded(one)}
+    if not causes:
+        return 202 if any(one.status == "replaced" for one in outcomes) else 200
+    if any(succeeded(one) for one in outcomes):
         return 202
-    return 400 if all(_reason(one, study) == NOT_UNDERSTOOD for one in outcomes) else 409
+    if Cause.NO_SPACE in causes:
+        return 507
+    if Cause.STORAGE in causes:
+        return 503
+    return 409 if sound else 400
+
+
+def lost(parts: Sequence[Any], fault: StorageFault) -> list[Outcome]:
+    """What became of a request in which the storage failed: nothing of it is kept."""
+    cause = Cause.NO_SPACE if isinstance(fault, StorageFull) else Cause.STORAGE
+    found = []
+    for part in parts:
+        known = getattr(part, "result", None)
+        if isinstance(part, Refused):
+            found.append(Outcome("refused", None, str(part), cause=part.cause))
+        else:
+            identity, sop_class = getattr(known, "identity", None), getattr(known, "sop_class", "")
+            found.append(Outcome("failed", identity, str(fault), sop_class, cause=cause))
+    return found or [Outcome("failed", None, str(fault), cause=cause)]
+
+
+def _feed(message: Single | Multipart, decoder: body.Decoder, data: bytes) -> None:
+    for piece in decoder.pieces(data):
+        if piece:
+            message.feed(piece)
+
+
+def _finish(
+    store: Any, message: Single | Multipart, taker: Objects, decoder: body.Decoder, last: bytes, study: str | None
+) -> list[Outcome]:
+    """The end of the body, and the store of what it held: one thread does both."""
+    _feed(message, decoder, last)
+    message.close(decoder.whole)
+    if not message.finished:
+        raise BadRequest("the body holds no complete part")
+    taker.finish()
+    if not taker.parts:
+        raise BadRequest("the metadata holds no instance")
+    found: list[Outcome] = store.received(taker.parts, "stow", study)
+    return found
+
+
+async def _received(
+    reader: body.Reader, decoder: body.Decoder, message: Single | Multipart, taker: Objects, store: Any, study: str | None
+) -> list[Outcome]:
+    reader.check()
+    last = b""
+    async for data in reader.pieces():
+        if last:
+            await in_thread(_feed, message, decoder, last)
+        last = data
+    return await in_thread(_finish, store, message, taker, decoder, last, study)
 
 
 @post(["/studies", "/studies/{study:str}", "/instances"])
@@ -256,17 +159,44 @@ async def store(request: Req) -> Response[bytes]:
     """Stores every part, and accounts for every part."""
     study = request.path_params.get("study")
     uids(study)
+    form = choose(accepts(request), ANSWERS)
     services = services_of(request)
-    into = bodies(services.store, request.headers.get("content-type", ""))
     settings = settings_of(services)
+    message, taker = upload(services.store, request.headers.get("content-type", ""), settings.max_metadata_bytes)
+    reader = body.Reader(request, settings.max_body_bytes)
+    decoder = body.decoder(request.headers.get("content-encoding", ""), settings.max_body_bytes)
+    headers: dict[str, str] = {}
     try:
-        last = await _receive(request, into, settings.max_body_bytes)
-        outcomes = await in_thread(_finish, services.store, into, last, study)
-    except BaseException:
-        into.discard()
-        raise
-    answer = response(outcomes, base_of(request) or settings.server_path, study)
-    return raw(orjson.dumps(answer), JSON, status=status(outcomes, study))
+        outcomes = await _received(reader, decoder, message, taker, services.store, study)
+    except BaseException as fault:
+        await in_thread(_discard, message, taker)
+        if isinstance(fault, TooLarge):
+            return await _closing(reader, fault)
+        if not isinstance(fault, StorageFault):
+            raise
+        log.error("store: %s: %s", type(fault).__name__, fault)
+        outcomes = lost(taker.parts, fault)
+        headers = {"connection": "close"}
+        await reader.linger()
+    code = status(outcomes, message.sound and taker.sound)
+    if code == 503:
+        headers["retry-after"] = RETRY_SECONDS
+    told = response(outcomes, base_of(request) or settings.server_path)
+    if form.name == "xml":
+        return raw(await in_thread(xml.from_json, told), XML, headers, code)
+    return raw(orjson.dumps(told), JSON, headers, code)
+
+
+def _discard(message: Single | Multipart, taker: Objects) -> None:
+    message.discard()
+    taker.discard()
+
+
+async def _closing(reader: body.Reader, fault: PacsError) -> Response[bytes]:
+    """The answer to a body that is not read to its end: no other request can follow on this connection."""
+    await reader.linger()
+    told = answer(fault)
+    return raw(told.body, "application/json", {"cache-control": "no-store", "connection": "close"}, told.status)
 
 
 HANDLERS = (store,)

@@ -17,12 +17,19 @@ Edges map them once: HTTP in ``dicomweb/errors.py``, exit codes in ``cli/exits.p
 """
 
 
+from pacs.domain.cause import Cause
+
+
 class PacsError(Exception):
     """Base: ``str(error)`` is one line that says what happened and, where useful, what to do."""
 
 
 class Refused(PacsError):
-    """These bytes cannot become an instance; the text is the reason."""
+    """These bytes cannot become an instance; the text is the reason, ``cause`` its kind."""
+
+    def __init__(self, reason: str, cause: Cause = Cause.NOT_UNDERSTOOD) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 class BadRequest(PacsError):
@@ -46,7 +53,11 @@ class UnsupportedMedia(PacsError):
 
 
 class TooLarge(PacsError):
-    """A body over a limit."""
+    """A body over a limit of so many bytes."""
+
+    def __init__(self, message: str, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class Conflict(PacsError):

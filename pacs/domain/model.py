@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pacs.domain.cause import Cause
+
 
 class Identity(NamedTuple):
     """The triple of UIDs an instance is known by."""
@@ -107,13 +109,17 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one instance: ``stored``, ``unchanged``, ``replaced``, ``quarantined`` or ``refused``."""
+    """What became of one instance: ``stored``, ``unchanged``, ``replaced``, ``quarantined``, ``refused`` or ``failed``.
+
+    ``cause``: of what was not stored as it was sent, beside ``reason``, its words for people.
+    """
 
     status: str
     identity: Identity | None
     reason: str = ""
     sop_class: str = ""
     row: int = 0
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 
+from pacs.domain.cause import Cause
 from pacs.domain.errors import Refused
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
@@ -20,7 +21,8 @@ def parse_uid(text: str, name: str) -> str:
     """The UID without its padding; :class:`Refused` names the attribute when it is none."""
     uid = text.strip(" \0")
     if not uid:
-        raise Refused(f"{name} is missing or empty")
+        raise Refused(f"{name} is missing or empty", Cause.NO_IDENTITY)
     if not is_uid(uid):
-        raise Refused(f"{name} {uid[:70]!r} is not a UID (digits and dots, at most {MAX_UID} characters)")
+        reason = f"{name} {uid[:70]!r} is not a UID (digits and dots, at most {MAX_UID} characters)"
+        raise Refused(reason, Cause.NO_IDENTITY)
     return uid

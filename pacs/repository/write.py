@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pacs.domain.cause import Cause
 from pacs.domain.model import Identity, Incoming, Level, Outcome, Record
 from pacs.domain.query import QueryLevel
 from pacs.repository import codec
@@ -340,9 +341,10 @@ def _entry(step: _Step) -> dict[str, Any]:
 
 def _outcome(step: _Step) -> Outcome:
     known = step.after or step.before
-    reason = "another instance is stored under these UIDs" if step.status == "refused" else ""
+    kept = step.status in ("refused", "quarantined")
+    reason = "another instance is stored under these UIDs" if kept else ""
     row = known.row if known is not None and step.status != "refused" else 0
-    return Outcome(step.status, step.item.identity, reason, step.item.sop_class, row)
+    return Outcome(step.status, step.item.identity, reason, step.item.sop_class, row, Cause.DUPLICATE if kept else None)
 
 
 def _parts(values: list[str]) -> Iterable[list[str]]:

@@ -13,6 +13,7 @@ from pacs.convert import part10
 from pacs.convert.describe import identity_of
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
+from pacs.domain.cause import Cause
 from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome
 from pacs.domain.ports import Buffer, Receiver, Storage
@@ -78,7 +79,7 @@ class Part:
         found = self.result
         if isinstance(found, Incoming) and study is not None and found.identity.study != study:
             reason = f"study {found.identity.study} is not the study {study} of the URL"
-            self._refuse(Outcome("refused", found.identity, reason, found.sop_class))
+            self._refuse(Outcome("refused", found.identity, reason, found.sop_class, cause=Cause.WRONG_STUDY))
 
     def _check(self) -> None:
         try:
@@ -87,7 +88,7 @@ class Part:
             else:
                 self._large()
         except Refused as refusal:
-            self._refuse(Outcome("refused", None, str(refusal)))
+            self._refuse(refused(refusal))
         self._held = []
 
     def _refuse(self, outcome: Outcome) -> None:
@@ -132,6 +133,11 @@ class Part:
         self._held = []
         self._memory.give(self._size)
         self._size = 0
+
+
+def refused(refusal: Refused) -> Outcome:
+    """The outcome of what was refused before anything else was known of it."""
+    return Outcome("refused", None, str(refusal), cause=refusal.cause)
 
 
 def _meta(file: DicomFile) -> bytes:

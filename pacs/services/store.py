@@ -20,7 +20,7 @@ from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.domain.scratch import Scratch, windows
 from pacs.services.lines import Lines
-from pacs.services.receive import Memory, Part
+from pacs.services.receive import Memory, Part, refused
 from pacs.services.shelve import Item, Shelf
 
 BATCH = 64
@@ -53,8 +53,8 @@ class Store:
         """A place for one object's bytes."""
         return Part(self._storage, self._memory, self._rules.limits, self._describe)
 
-    def received(self, parts: Sequence[Part | str], source: str, study: str | None = None) -> list[Outcome]:
-        """Stores what was received; a str stands for a part that failed already, with its reason.
+    def received(self, parts: Sequence[Part | Refused], source: str, study: str | None = None) -> list[Outcome]:
+        """Stores what was received; a refusal stands for a part that failed already.
 
         ``study``: the only study UID that is taken.  Outcomes in order; all of it is committed on return.
         """
@@ -150,9 +150,9 @@ class Store:
             self._storage.put(key, data)
 
 
-def _refused(part: Part | str) -> Outcome | None:
-    if isinstance(part, str):
-        return Outcome("refused", None, part)
+def _refused(part: Part | Refused) -> Outcome | None:
+    if isinstance(part, Refused):
+        return refused(part)
     return part.result if isinstance(part.result, Outcome) else None
 
 

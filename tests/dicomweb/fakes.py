@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from pacs.config import Settings
-from pacs.domain.errors import NotFound
+from pacs.domain.cause import Cause
+from pacs.domain.errors import NotFound, Refused
 from pacs.domain.model import FramePlace, FrameTable, Identity, Instance, Outcome
 
 IDENTITY = Identity("1.2", "1.2.3", "1.2.3.4")
@@ -70,14 +71,14 @@ class Part:
         self.data += bytes(data)
 
     def end(self) -> None:
-        """Nothing to check."""
+        self.ended = True
 
     def discard(self) -> None:
         self.discarded = True
 
 
 class Store:
-    """A part's text decides: ``ok``, ``dup``, ``other``, anything else is not understood."""
+    """A part's text decides: ``ok``, ``again``, ``dup``, ``other``, anything else is not understood."""
 
     def __init__(self) -> None:
         self.begun: list[Part] = []
@@ -86,18 +87,20 @@ class Store:
         self.begun.append(Part())
         return self.begun[-1]
 
-    def _one(self, part: Part | str) -> Outcome:
-        if isinstance(part, str):
-            return Outcome("refused", None, part)
+    def _one(self, part: Part | Refused) -> Outcome:
+        if isinstance(part, Refused):
+            return Outcome("refused", None, str(part), cause=part.cause)
         if part.data == b"ok":
             return Outcome("stored", IDENTITY, "", "1.2.5")
+        if part.data == b"again":
+            return Outcome("replaced", IDENTITY, "", "1.2.5")
         if part.data == b"dup":
-            return Outcome("refused", IDENTITY, "refused by the duplicate policy", "1.2.5")
+            return Outcome("refused", IDENTITY, "another instance is stored", "1.2.5", cause=Cause.DUPLICATE)
         if part.data == b"other":
-            return Outcome("refused", Identity("9.9", "9", "9"), "study differs", "1.2.5")
-        return Outcome("refused", None, "not DICOM")
+            return Outcome("refused", Identity("9.9", "9", "9"), "study differs", "1.2.5", cause=Cause.WRONG_STUDY)
+        return Outcome("refused", None, "not DICOM", cause=Cause.NOT_UNDERSTOOD)
 
-    def received(self, parts: list[Part | str], source: str = "stow", study: Any = None) -> list[Outcome]:
+    def received(self, parts: list[Part | Refused], source: str = "stow", study: Any = None) -> list[Outcome]:
         return [self._one(part) for part in parts]
 
 
