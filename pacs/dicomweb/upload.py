@@ -13,6 +13,7 @@ from pacs.dicom import xml
 from pacs.dicomweb.accept import parameters
 from pacs.dicomweb.multipart import Multipart, Nowhere, Single, Sink
 from pacs.domain.errors import BadRequest, Refused, StorageFault, StorageFull, TooLarge, UnsupportedMedia
+from pacs.domain.ports import Buffer
 
 DICOM = "application/dicom"
 JSON = "application/dicom+json"
@@ -132,11 +133,11 @@ class _Document:
     def __init__(self, most: int) -> None:
         self._most, self._held, self._size = most, [b""], 0
 
-    def write(self, data: bytes) -> None:
-        self._size += len(data)
+    def write(self, data: Buffer) -> None:
+        self._size += len(memoryview(data))
         if self._size > self._most:
             raise TooLarge(f"the metadata is over the limit of {self._most} bytes", self._most)
-        self._held.append(data)
+        self._held.append(bytes(data))
 
     def end(self) -> None:
         self._held = [b"".join(self._held)]
@@ -156,9 +157,9 @@ class _Stretch:
         self.offset, self.length = spool.size, 0
         self._spool = spool
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Buffer) -> None:
         self._spool.append(data)
-        self.length += len(data)
+        self.length += len(memoryview(data))
 
     def end(self) -> None:
         self._spool.keep(self)

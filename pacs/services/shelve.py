@@ -192,9 +192,9 @@ class Shelf:
 def _is_equal(whole: bytes, pieces: Iterable[Buffer]) -> bool:
     at = 0
     for piece in pieces:
-        start, at = at, at + len(memoryview(piece))
-        if whole[start:at] != bytes(piece):
+        if not whole.startswith(piece, at):
             return False
+        at += len(memoryview(piece))
     return at == len(whole)
 
 
