@@ -187,7 +187,7 @@ class _Spool(dict[str, Bulk]):
     def add(self, location: str, media: str, syntax: str) -> _Stretch:
         return _Stretch(self, location, media, syntax)
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Buffer) -> None:
         try:
             self._file.write(data)
         except OSError as error:
