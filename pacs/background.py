@@ -45,7 +45,7 @@ def step(services: "Services", quiet: float) -> bool:
         sealed = services.publisher.seal(quiet)
         for study in sealed:
             services.pictures.publish(study)
-        return bool(sealed)
+        return bool(sealed) or services.tags.step()
     except PacsError as fault:
         _log.warning("background work: %s", fault)
         return False

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pacs.dicom.reader import Limits
+from pacs.domain.attributes import STANDARD, Catalogue
 from pacs.domain.ports import Repository, Storage
 from pacs.repository.engine import make_engine
 from pacs.repository.migrate import prepare
@@ -18,6 +19,7 @@ from pacs.services.search import Search
 from pacs.services.settle import Settler
 from pacs.services.shelve import Shelf
 from pacs.services.store import Rules, Store
+from pacs.services.tags import TagIndexer, attribute_of
 from pacs.storage.disk import DiskStorage
 from pacs.workers.pool import RenderPool
 
@@ -40,6 +42,7 @@ class Services:
     pictures: Pictures
     exporter: Exporter
     pool: RenderPool
+    tags: TagIndexer
 
     def close(self) -> None:
         self.pool.close()
@@ -57,7 +60,15 @@ def make_shelf(settings: "Settings", storage: Storage) -> Shelf:
 
 def rules_of(settings: "Settings") -> Rules:
     wado = settings.static_wado
-    return Rules(limits_of(settings), wado.bulkdata_over, wado.duplicate_policy, wado.receive_memory_bytes)
+    return Rules(
+        limits_of(settings), wado.bulkdata_over, wado.duplicate_policy, wado.receive_memory_bytes, catalogue_of(settings)
+    )
+
+
+def catalogue_of(settings: "Settings") -> Catalogue:
+    """The attributes searches know."""
+    tags = settings.static_wado.searchable_tags
+    return Catalogue(attribute_of(one.tag, one.level, one.vr, one.creator) for one in tags) if tags else STANDARD
 
 
 def assemble(
@@ -73,14 +84,16 @@ def assemble(
     if repository is None:
         prepare(settings.database_url)
         repository = SqlRepository(make_engine(settings.database_url))
-    limits, shelf, lines = limits_of(settings), make_shelf(settings, storage), Lines()
+    limits, shelf, lines, rules = limits_of(settings), make_shelf(settings, storage), Lines(), rules_of(settings)
     opener = Opener(storage, repository, shelf, limits, lines)
     publisher = Publisher(storage, repository, opener)
     server = settings.server
     pool = RenderPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
+    tags = TagIndexer(repository, opener, rules.catalogue)
+    tags.declare()
     return Services(
-        settings, storage, repository, Store(storage, repository, shelf, rules_of(settings), lines),
-        Settler(storage, repository, shelf, limits, lines), publisher, Search(repository),
-        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool,
+        settings, storage, repository, Store(storage, repository, shelf, rules, lines),
+        Settler(storage, repository, shelf, limits, lines), publisher, Search(repository, rules.catalogue),
+        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
     )  # fmt: skip

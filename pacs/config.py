@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import json5
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, Strict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from pacs.domain.errors import ConfigFault
@@ -56,6 +56,26 @@ class _Section(BaseModel):
     )
 
 
+class SearchableTag(_Section):
+    """An attribute to search by, beside the standard's.
+
+    ``tag``: a keyword, eight hex digits or, inside of sequences, several with dots.  ``level``: whose value it is; a study or
+    series has that of its latest instance.  A private one has its ``creator`` and, where no dictionary knows it, its ``vr``.
+    """
+
+    tag: Name
+    level: Literal["study", "series", "instance"] = "instance"
+    vr: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    creator: Name | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "SearchableTag":
+        from pacs.services.tags import attribute_of
+
+        attribute_of(self.tag, self.level, self.vr, self.creator)
+        return self
+
+
 class StaticWadoConfig(_Section):
     """The store: where it lies, how objects enter it, what a received object may cost."""
 
@@ -70,6 +90,7 @@ class StaticWadoConfig(_Section):
     max_inflated_bytes: Positive = 512 * MiB
     receive_memory_bytes: Count = 64 * MiB
     static_wado_ae: AeTitle = "DICOMWEB"
+    searchable_tags: tuple[SearchableTag, ...] = ()
 
 
 class CorsOptions(_Section):
@@ -91,6 +112,7 @@ class DicomWebServerConfig(_Section):
     proxy_ae: Name | None = None
     retrieve_default: Literal["metadata", "dicom"] = "metadata"
     max_results: Positive = 5000
+    unmatched_keys: Literal["refuse", "warn"] = "refuse"
     max_body_bytes: Positive = 4 * GiB
     max_metadata_bytes: Positive = 64 * MiB
     allow_unauthenticated: Flag = False

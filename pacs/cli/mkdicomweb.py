@@ -42,7 +42,7 @@ def create(
     settings = _settings(config, root)
     services = assemble(settings)
     count = processes or settings.mkdicomweb.processes or os.cpu_count() or 1
-    with _report_file(report) as file, _progress() as (say, advance):  # type: ignore[no-untyped-call]
+    with _report_file(report) as file, _progress() as (say, advance):
         result = Report(file, say)
         run(services, paths, count, result, advance)
     services.close()
@@ -59,7 +59,7 @@ def _report_file(path: str | None):  # type: ignore[no-untyped-def]
     return open(path, "w", encoding="utf-8") if path else nullcontext(None)
 
 
-def _progress():  # type: ignore[no-untyped-def]
+def _progress(what: str = "storing"):  # type: ignore[no-untyped-def]
     """(say, advance): a bar on a terminal, plain lines elsewhere."""
     from contextlib import contextmanager
 
@@ -71,8 +71,8 @@ def _progress():  # type: ignore[no-untyped-def]
     def bar():  # type: ignore[no-untyped-def]
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-        with Progress("storing", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-            task = progress.add_task("storing", total=None)
+        with Progress(what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+            task = progress.add_task(what, total=None)
             yield (
                 lambda line: progress.console.print(line, markup=False, highlight=False),
                 lambda count: progress.advance(task, count),
@@ -91,6 +91,25 @@ def migrate(config: Config = None, root: Root = None) -> None:
     print("the database is up to date")
 
 
+@app.command(name="index-tags")
+def index_tags(config: Config = None, root: Root = None) -> None:
+    """Index the searchable tags of the configuration for what is stored already; a running server does so by itself."""
+    from pacs.bootstrap import assemble
+
+    services = assemble(_settings(config, root))
+    read: list[int] = []
+    with _progress("indexing") as (_, advance):
+
+        def done(count: int) -> None:
+            read.append(count)
+            advance(count)
+
+        while services.tags.step(done):
+            pass
+    services.close()
+    print(f"{len(services.search.catalogue.extra)} tags are indexed, {sum(read)} rows were read for them")
+
+
 @app.command(name="list")
 def list_studies(
     filters: Annotated[Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="QIDO filters.")] = None,  # noqa: UP045
@@ -103,21 +122,22 @@ def list_studies(
     import json
 
     from pacs.bootstrap import assemble
-    from pacs.dicomweb.qido import parse_query
+    from pacs.dicomweb.qido import Limits, parse
     from pacs.domain.query import QueryLevel
 
     services = assemble(_settings(config, root))
     pairs = [tuple(one.split("=", 1)) if "=" in one else (one, "") for one in filters or []]
-    query = parse_query([*pairs, ("limit", str(limit))], QueryLevel.STUDY, None, None, limit)  # type: ignore[list-item]
-    body, remaining = services.search.run(query)
+    asked: list[tuple[str, str]] = [*pairs, ("limit", str(limit))]  # type: ignore[list-item]
+    query = parse(asked, QueryLevel.STUDY, None, None, Limits(limit, services.search.catalogue)).query
+    found = services.search.run(query)
     services.close()
     if as_json:
-        print(body.decode())
+        print("[" + ",".join(one.decode() for one in found.records) + "]")
         return
-    for record in json.loads(body):
+    for record in map(json.loads, found.records):
         print("  ".join(_shown(record, tag) for tag in ("00080020", "00100020", "00100010", "00080061", "00201208", "0020000D")))
-    if remaining:
-        print(f"... and {remaining} more (--limit)")
+    if found.remaining:
+        print(f"... and {found.remaining} more (--limit)")
 
 
 def _shown(record: dict[str, dict[str, list[object]]], tag: str) -> str:

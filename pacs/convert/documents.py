@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pacs.domain.layout import FORMAT
-from pacs.domain.model import Found, Instance, Level, Shown
+from pacs.domain.model import Instance, Shown
 
 _EXTRA = struct.Struct("<2sH32sQH")
 _HEAD = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff" + struct.pack("<H", _EXTRA.size)
@@ -73,34 +73,3 @@ def relocate_uris(line: bytes, bulk: str, instances: str) -> bytes:
     """The line with its URIs under other prefixes (quotes inside JSON strings are escaped: only URIs match)."""
     line = line.replace(_BULK, b'"BulkDataURI":"' + bulk.encode() + b"bulkdata/")
     return line.replace(_FRAMES, b'"BulkDataURI":"' + instances.encode() + b"instances/")
-
-
-def found_json(found: Found, include: frozenset[str], include_all: bool, base: str | None) -> bytes:
-    """One QIDO record (PS3.18 10.6.3.3).  ``base`` None leaves RetrieveURL out: a wrong one is worse than none."""
-    members = [level.json for level in found.levels]
-    members.append(b'"00080005":{"vr":"CS","Value":["ISO_IR 192"]},"00080056":{"vr":"CS","Value":["ONLINE"]}')
-    for level in found.levels:
-        members += _asked(level, include, include_all)
-    depth = len(found.identity)
-    if depth == 1:
-        modalities = b",".join(b'"%s"' % _plain(m) for m in found.modalities)
-        # Left out when there is none: OHIF's study list fails on ModalitiesInStudy without Value.
-        members.append(b'"00080061":{"vr":"CS","Value":[%s]}' % modalities if modalities else b"")
-        members.append(b'"00201206":{"vr":"IS","Value":[%d]}' % found.series_count)
-        members.append(b'"00201208":{"vr":"IS","Value":[%d]}' % found.instance_count)
-    if depth == 2:
-        members.append(b'"00201209":{"vr":"IS","Value":[%d]}' % found.instance_count)
-    if base is not None:
-        path = "".join(f"/{n}/{u}" for n, u in zip(("studies", "series", "instances"), found.identity, strict=False))
-        members.append(b'"00081190":{"vr":"UR","Value":["%s%s"]}' % (base.encode(), path.encode()))
-    return b"{" + b",".join(m for m in members if m) + b"}"
-
-
-def _plain(text: str) -> bytes:
-    return "".join(c for c in text if c.isalnum() or c in " _-").encode()
-
-
-def _asked(level: Level, include: frozenset[str], include_all: bool) -> list[bytes]:
-    if include_all:
-        return list(level.extra.values())
-    return [ready for tag, ready in level.extra.items() if tag in include]

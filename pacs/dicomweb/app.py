@@ -92,7 +92,7 @@ def _client(folder: Path, root: str) -> Any:
 
 def _router(services: Any, root: str) -> Litestar:
     client_dir = services.settings.client_dir
-    resources = Router(root or "/", route_handlers=[*search.HANDLERS, *wado.HANDLERS, *stow.HANDLERS])
+    resources = Router(root or "/", route_handlers=[*wado.HANDLERS, *stow.HANDLERS])
     extra = [_status_page("/status.html" if client_dir else "/", root)]
     if client_dir:
         extra.append(_client(Path(client_dir).resolve(), root))
@@ -112,10 +112,13 @@ def create_app(services: Any) -> App:
     settings = settings_of(services)
     root: str = settings.server_path
     frames, router = Frames(services, root), _router(services, root)
+    searches = search.Searches(services, root)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and match(scope["path"], root) is not None:
             await frames(scope, receive, send)
+        elif scope["type"] == "http" and search.takes(scope, root):
+            await searches(scope, receive, send)
         else:
             await router(scope, receive, send)  # type: ignore[arg-type]
 

@@ -1,22 +1,67 @@
-"""Query strings of searches to domain queries (PS3.18 8.3.4 and 10.6)."""
+"""Query strings of searches to domain queries (PS3.18 8.3.4 and 10.6.1.2).  Nothing is ignored in silence."""
 
-import re
-from collections.abc import Callable
-from datetime import datetime
+import binascii
+from base64 import b64decode
+from typing import NamedTuple
 
-from pydicom.datadict import dictionary_has_tag, tag_for_keyword
-
+from pacs.dicom.names import nearest, path_of
+from pacs.domain.attributes import STANDARD, Attribute, Catalogue, QueryLevel
 from pacs.domain.errors import BadRequest
-from pacs.domain.query import BY_NAME, Attribute, Condition, Query, QueryLevel, fold
-from pacs.domain.uid import is_uid
+from pacs.domain.matching import Rules, combined, condition
+from pacs.domain.query import Condition, Query
 
 Pairs = list[tuple[str, str]]
-_HEX = re.compile(r"[0-9A-Fa-f]{8}\Z")
-_TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?\Z")
-_LATEST = "235959.999999"
-_RESERVED = ("limit", "offset", "fuzzymatching", "includefield", "accept")
-_OFF = ("emptyvaluematching", "multiplevaluematching")
-_LISTS = re.compile(r"[,\\]")
+RECORD_KEY, PRIOR_KEY, MOST_RECORDS = "0008041B", "0008041C", "00080429"
+_SINGLE = ("limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching", "charset")
+_RESERVED = (*_SINGLE, "includefield", "accept")
+_FIELDS = 1000
+
+
+class Limits(NamedTuple):
+    """What the server sets: most rows of an answer, known attributes, whether a key that cannot be matched is an error."""
+
+    most: int = 5000
+    catalogue: Catalogue = STANDARD
+    strict: bool = True
+
+
+class Parsed(NamedTuple):
+    """A query, and the names of the keys that are not matched (only where the server is not strict)."""
+
+    query: Query
+    unmatched: tuple[str, ...] = ()
+
+
+def parse(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None, limits: Limits) -> Parsed:
+    """The query of a search URL; BadRequest names the parameter that is wrong."""
+    for name, value in pairs:
+        if "\ufffd" in name or "\ufffd" in value:
+            raise BadRequest(f"{name[:70]!r}: the query is not UTF-8")
+    given = _once(pairs)
+    rules = Rules(*(_flag(given.get(name, ""), name) for name in _SINGLE[2:5]))
+    if given.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise BadRequest("charset: answers are utf-8")
+    keys = _Keys(level, rules, limits)
+    for name, value in pairs:
+        if name not in _RESERVED:
+            keys.add(name, value)
+    found = combined(keys.found, keys.given)
+    found = _agree(_agree(found, "StudyInstanceUID", study), "SeriesInstanceUID", series)
+    fields, everything, record_keys = _fields([value for name, value in pairs if name == "includefield"], limits.catalogue)
+    most = min(limits.most, keys.most or limits.most)
+    query = Query(
+        level, tuple(found), study, series,
+        limit=min(_whole(given["limit"], "limit", 1), most) if "limit" in given else most,
+        offset=_whole(given["offset"], "offset", 0) if "offset" in given else 0,
+        include=frozenset(fields | keys.include), include_all=everything,
+        after=keys.after, keys=record_keys or keys.records or bool(keys.after),
+    )  # fmt: skip
+    return Parsed(query, tuple(keys.unmatched))
+
+
+def parse_query(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None, most: int) -> Query:
+    """:func:`parse` by the standard's table, strictly."""
+    return parse(pairs, level, study, series, Limits(most)).query
 
 
 def _whole(text: str, name: str, least: int) -> int:
@@ -31,162 +76,116 @@ def _flag(text: str, name: str) -> bool:
     return text.lower() == "true"
 
 
-def _tag(name: str) -> str | None:
-    """The tag of a keyword or of eight hex digits; None when there is no such thing."""
-    if _HEX.match(name):
-        tag = int(name, 16)
-        known = (tag >> 16) % 2 == 1 or dictionary_has_tag(tag)
-        return name.upper() if known else None
-    found = tag_for_keyword(name)
-    return None if found is None else f"{found:08X}"
+def _once(pairs: Pairs) -> dict[str, str]:
+    """The parameters that are no attributes and may be there once."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadRequest(f"{name} is given more than once")
+        if name in _SINGLE:
+            found[name] = value
+    return found
 
 
-def _path(name: str) -> str | None:
-    """The first tag of ``Sequence.Attribute``; every member has to be known."""
-    tags = [_tag(piece) for piece in name.split(".")]
-    return None if None in tags else tags[0]
+def unknown(name: str, what: str, catalogue: Catalogue) -> BadRequest:
+    """The error for a name that is neither a keyword nor a tag, with the keyword it may have been meant for."""
+    like = nearest(name, tuple(one.keyword for one in catalogue.attributes) + _RESERVED) or nearest(name)
+    hint = f"; did you mean {like}?" if like and like != name else ""
+    return BadRequest(f"{what} {name[:70]!r} is neither a keyword nor a tag of an attribute{hint}")
 
 
-def _include(values: list[str]) -> tuple[frozenset[str], bool]:
-    """``includefield``: tags and whether all (PS3.18 8.3.4.3)."""
+def _known(name: str, catalogue: Catalogue) -> Attribute | None:
+    """By keyword, tag or path of either."""
+    found = catalogue.find(name)
+    if found is None and name.strip(".") == name:
+        path = path_of(name)
+        found = catalogue.find(path) if path else None
+    return found
+
+
+class _Keys:
+    """The matching keys, one after the other."""
+
+    def __init__(self, level: QueryLevel, rules: Rules, limits: Limits) -> None:
+        self._level, self._rules, self._limits = level, rules, limits
+        self.found: list[Condition] = []
+        self.given: dict[str, str] = {}
+        self.include: set[str] = set()
+        self.unmatched: list[str] = []
+        self.after = b""
+        self.records = False
+        self.most = 0
+
+    def add(self, name: str, value: str) -> None:
+        attribute = _known(name, self._limits.catalogue)
+        tag = attribute.tag if attribute else path_of(name)
+        if tag is None:
+            raise unknown(name, "query parameter", self._limits.catalogue)
+        if tag in self.given:
+            raise BadRequest(f"{attribute.keyword if attribute else name} is given more than once")
+        self.given[tag] = value
+        if tag in (RECORD_KEY, PRIOR_KEY, MOST_RECORDS):
+            self._paging(tag, value)
+        elif attribute is None or not attribute.column:
+            self._unsearchable(name[:70], tag, value)
+        else:
+            self._match(attribute, value)
+
+    def _match(self, attribute: Attribute, value: str) -> None:
+        """A key of this level or above is answered too (10.6.3.3); one below only chooses."""
+        if attribute.level <= self._level:
+            self.include.add(attribute.tag)
+        one = condition(attribute, value, self._rules)
+        if one is not None:
+            self.found.append(one)
+
+    def _unsearchable(self, name: str, tag: str, value: str) -> None:
+        """Without a value it only asks to be answered (universal matching, PS3.4 C.2.2.2.3)."""
+        if value.strip().strip("*"):
+            if self._limits.strict:
+                raise BadRequest(f"{name} is not searchable here")
+            self.unmatched.append(name)
+        self.include.add(tag)
+
+    def _paging(self, tag: str, value: str) -> None:
+        """Paging by Record Key (PS3.4 C.6.4.1, PS3.18 10.6.3.3)."""
+        if tag == MOST_RECORDS:
+            self.most = _whole(value, "MaximumNumberOfRecords", 1)
+        elif tag == RECORD_KEY:
+            if value.strip("*"):
+                raise BadRequest("RecordKey has no value in a request; PriorRecordKey continues after a record")
+            self.records = True
+        else:
+            self.after = _record_key(value)
+
+
+def _record_key(text: str) -> bytes:
+    """A key out of base64, plain or of URLs; a plus sign in a query string may have become a space."""
+    plain = text.strip().replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        found = b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if not found:
+        raise BadRequest("PriorRecordKey: not a RecordKey this server gave (base64)")
+    return found
+
+
+def _fields(values: list[str], catalogue: Catalogue) -> tuple[set[str], bool, bool]:
+    """``includefield``: tags and paths, whether all, whether the record keys (PS3.18 8.3.4.3)."""
     names = [name.strip() for value in values for name in value.split(",") if name.strip()]
-    tags = set()
+    if len(names) > _FIELDS:
+        raise BadRequest(f"includefield: more than {_FIELDS} attributes")
+    found: set[str] = set()
     for name in names:
         if name.lower() == "all":
             continue
-        tag = _path(name)
+        attribute = _known(name, catalogue)
+        tag = attribute.tag if attribute else path_of(name)
         if tag is None:
-            raise BadRequest(f"includefield {name[:70]!r} is neither a keyword nor a tag")
-        tags.add(tag)
-    return frozenset(tags), any(name.lower() == "all" for name in names)
-
-
-def attribute(name: str, level: QueryLevel) -> Attribute:
-    """The searchable attribute of a keyword or tag, at this level or above."""
-    found = BY_NAME.get(name.upper() if _HEX.match(name) else name)
-    if found is None and _path(name) is None:
-        raise BadRequest(f"unknown query parameter {name[:70]!r}")
-    if found is None:
-        raise BadRequest(f"{name[:70]} is not searchable")
-    if found.level > level:
-        raise BadRequest(f"{name} is not searchable at {level.name.lower()} level")
-    return found
-
-
-def _date(text: str, name: str) -> str:
-    try:
-        if len(text) != 8 or not text.isdigit():
-            raise ValueError
-        datetime.strptime(text, "%Y%m%d")
-    except ValueError:
-        raise BadRequest(f"{name}: {text[:60]!r} is not a date (YYYYMMDD)") from None
-    return text
-
-
-def _time(text: str, name: str) -> str:
-    if not _TIME.match(text):
-        raise BadRequest(f"{name}: {text[:60]!r} is not a time (HHMMSS.FFFFFF)")
-    return text
-
-
-def _until(text: str) -> str:
-    """The last moment a partial time covers."""
-    if "." in text:
-        return text
-    return text + (_LATEST[len(text) :] if len(text) < 6 else ".999999")
-
-
-def _span(text: str, name: str, check: Callable[[str, str], str]) -> tuple[str, str]:
-    low, _, high = (piece.strip() for piece in text.partition("-"))
-    if not low and not high:
-        raise BadRequest(f"{name}: {text[:60]!r} is not a range")
-    return (low and check(low, name), high and check(high, name))
-
-
-def _dates(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    """DA: single value or range (PS3.4 C.2.2.2.5)."""
-    if "-" not in text:
-        return Condition(a, "equals", (_date(text, a.keyword),))
-    low, high = _span(text, a.keyword, _date)
-    if low and high and low > high:
-        raise BadRequest(f"{a.keyword}: {text!r} ends before it starts")
-    return Condition(a, "range", (low, high))
-
-
-def _times(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    """TM: a time covers all moments within its precision."""
-    if "-" in text:
-        low, high = _span(text, a.keyword, _time)
-        return Condition(a, "range", (low, high and _until(high)))
-    _time(text, a.keyword)
-    return Condition(a, "equals", (text,)) if "." in text else Condition(a, "range", (text, _until(text)))
-
-
-def _uid_list(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    """UI: list of UIDs, by comma or backslash (PS3.18 8.3.4.1)."""
-    values = tuple(piece.strip() for piece in _LISTS.split(text) if piece.strip())
-    for value in values:
-        if not is_uid(value):
-            raise BadRequest(f"{a.keyword}: {value[:70]!r} is not a UID")
-    return Condition(a, "equals" if len(values) == 1 else "list", values)
-
-
-def _integer(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    try:
-        return Condition(a, "equals", (str(int(text[:13])),))
-    except ValueError:
-        raise BadRequest(f"{a.keyword}: {text[:60]!r} is not a whole number") from None
-
-
-def _text(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    return Condition(a, "wildcard" if "*" in text or "?" in text else "equals", (text,))
-
-
-def _code(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    """CS: as text, or a list by comma or backslash, neither of which a code may hold."""
-    values = tuple(piece.strip() for piece in _LISTS.split(text) if piece.strip())
-    return Condition(a, "list", values) if len(values) > 1 else _text(a, text, fuzzy)
-
-
-def _name(a: Attribute, text: str, fuzzy: bool) -> Condition:
-    """PN: folded; fuzzy is word by word (PS3.18 8.3.4.2)."""
-    folded = fold(text)
-    words = tuple(word.rstrip("*") for word in re.split(r"[\s^=,]+", folded) if word.rstrip("*"))
-    if fuzzy and words and not any("*" in word or "?" in word for word in words):
-        return Condition(a, "words", words)
-    return _text(a, folded, fuzzy)
-
-
-_BY_VR: dict[str, Callable[[Attribute, str, bool], Condition]] = {
-    "DA": _dates,
-    "TM": _times,
-    "UI": _uid_list,
-    "IS": _integer,
-    "PN": _name,
-    "CS": _code,
-}
-
-
-def condition(a: Attribute, text: str, fuzzy: bool = False) -> Condition | None:
-    """The condition of one key; None for universal matching."""
-    text = text.strip()
-    if not text.strip('"*,\\ '):
-        return None
-    return _BY_VR.get(a.vr, _text)(a, text, fuzzy)
-
-
-def _conditions(keys: Pairs, level: QueryLevel, fuzzy: bool) -> list[Condition]:
-    seen: set[str] = set()
-    found = []
-    for name, value in keys:
-        wanted = attribute(name, level)
-        if wanted.tag in seen:
-            raise BadRequest(f"{wanted.keyword} is given more than once")
-        seen.add(wanted.tag)
-        one = condition(wanted, value, fuzzy)
-        if one is not None:
-            found.append(one)
-    return found
+            raise unknown(name, "includefield", catalogue)
+        found.add(tag)
+    return found - {RECORD_KEY}, any(name.lower() == "all" for name in names), RECORD_KEY in found
 
 
 def _agree(conditions: list[Condition], keyword: str, uid: str | None) -> list[Condition]:
@@ -197,35 +196,11 @@ def _agree(conditions: list[Condition], keyword: str, uid: str | None) -> list[C
     return [c for c in conditions if c not in same]
 
 
-def _single(pairs: Pairs) -> dict[str, str]:
-    """The parameters that are no attributes and may be there once."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in (*_RESERVED, *_OFF) or name in ("includefield", "accept"):
-            continue
-        if name in found:
-            raise BadRequest(f"{name} is given more than once")
-        found[name] = value
-    for name in _OFF:
-        if name in found and _flag(found[name], name):
-            raise BadRequest(f"{name} is not supported")
-    return found
-
-
-def parse_query(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None, most: int) -> Query:
-    """The query of a search URL."""
-    given = _single(pairs)
-    keys = [(name, value) for name, value in pairs if name not in (*_RESERVED, *_OFF)]
-    found = _conditions(keys, level, _flag(given.get("fuzzymatching", ""), "fuzzymatching"))
-    found = _agree(_agree(found, "StudyInstanceUID", study), "SeriesInstanceUID", series)
-    include, everything = _include([value for name, value in pairs if name == "includefield"])
-    limit = min(_whole(given["limit"], "limit", 1), most) if "limit" in given else most
-    offset = _whole(given["offset"], "offset", 0) if "offset" in given else 0
-    return Query(level, tuple(found), study, series, limit, offset, include, everything)
-
-
-def warning(remaining: int) -> str | None:
-    """The Warning header when more matches are there (PS3.18 8.3.4.4)."""
-    if remaining <= 0:
-        return None
-    return f'299 static-dicomweb "There are {remaining} additional results that can be requested"'
+def warnings(remaining: int, unmatched: tuple[str, ...] = (), pending: tuple[str, ...] = ()) -> str:
+    """The Warning header (PS3.18 8.3.4.4; RFC 7234 5.5), "" for none."""
+    told = []
+    if remaining > 0:
+        told.append(f"There are {remaining} additional results that can be requested")
+    told += [f"The key {name} is not searchable here and was not matched" for name in unmatched]
+    told += [f"The index of {name} is not complete yet: there may be more results" for name in pending]
+    return ", ".join(f'299 static-dicomweb "{text}"' for text in told)

@@ -30,7 +30,7 @@ def uids(*texts: str | None) -> None:
 
 def pairs(query: bytes) -> list[tuple[str, str]]:
     """The query string, in order, empty values kept."""
-    return parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace")
+    return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
 
 
 def one(query: list[tuple[str, str]], name: str) -> str | None:

@@ -1,48 +1,126 @@
-"""The search resources (PS3.18 10.6.1, Table 10.6.1-1)."""
+"""Searches (QIDO-RS, PS3.18 10.6), in front of the router: lists are asked for before everything else."""
 
-from litestar import Response, get
+import hashlib
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pacs.dicomweb import accept, qido
-from pacs.dicomweb.requests import in_thread, settings_of, uids
-from pacs.dicomweb.wado import JSON, JSON_OFFER, Req, accepts, base_of, query_of, raw, services_of
+from pacs.dicomweb.errors import Problem, answer, problem
+from pacs.dicomweb.requests import base_url, in_thread, pairs, settings_of, uids, wanted
+from pacs.dicomweb.types import Receive, Scope, Send
 from pacs.domain.query import QueryLevel
 
-
-async def run(request: Req, level: QueryLevel) -> Response[bytes]:
-    """One search; no match is 200 and an empty list."""
-    study, series = request.path_params.get("study"), request.path_params.get("series")
-    uids(study, series)
-    services = services_of(request)
-    query = qido.parse_query(query_of(request), level, study, series, settings_of(services).max_results)
-    accept.choose(accepts(request), [JSON_OFFER])
-    body, remaining = await in_thread(services.search.run, query, base_of(request))
-    headers = {"cache-control": "no-cache", "vary": "Accept"}
-    warning = qido.warning(remaining)
-    return raw(body, JSON, {**headers, "warning": warning} if warning else headers)
-
-
-@get("/studies")
-async def studies(request: Req) -> Response[bytes]:
-    """All studies."""
-    return await run(request, QueryLevel.STUDY)
-
-
-@get(["/series", "/studies/{study:str}/series"])
-async def series(request: Req) -> Response[bytes]:
-    """Series of a study, or of all."""
-    return await run(request, QueryLevel.SERIES)
-
-
-@get(
-    [
-        "/instances",
-        "/studies/{study:str}/instances",
-        "/studies/{study:str}/series/{series:str}/instances",
-    ]
+JSON = "application/dicom+json"
+XML = "application/dicom+xml"
+_OFFERS = (
+    accept.Offer("json", (JSON, "application/json")),
+    accept.Offer("xml", (XML, "application/xml", "text/xml"), True),
 )
-async def instances(request: Req) -> Response[bytes]:
-    """Instances of a series, of a study, or of all."""
-    return await run(request, QueryLevel.INSTANCE)
+_LEVELS = {"studies": QueryLevel.STUDY, "series": QueryLevel.SERIES, "instances": QueryLevel.INSTANCE}
 
 
-HANDLERS = (studies, series, instances)
+class Target(NamedTuple):
+    """A search resource (Table 10.6.1-1)."""
+
+    level: QueryLevel
+    study: str | None = None
+    series: str | None = None
+
+
+def match(path: str, root: str) -> Target | None:
+    """The resource of a path below ``root``, None when it is no search."""
+    if not path.startswith(root + "/"):
+        return None
+    match path[len(root) + 1 :].split("/"):
+        case [("studies" | "series" | "instances") as name]:
+            return Target(_LEVELS[name])
+        case ["studies", study, ("series" | "instances") as name]:
+            return Target(_LEVELS[name], study)
+        case ["studies", study, "series", series, "instances"]:
+            return Target(QueryLevel.INSTANCE, study, series)
+    return None
+
+
+def takes(scope: Scope, root: str) -> bool:
+    """Whether a request is for :class:`Searches`: all but what stores (10.5)."""
+    target = match(scope["path"], root)
+    if target is None:
+        return False
+    stores = target.study is None and target.level != QueryLevel.SERIES
+    return not (scope["method"] == "POST" and stores)
+
+
+@lru_cache(maxsize=256)
+def _chosen(header: str) -> str:
+    return accept.choose(accept.parse(header), _OFFERS).name
+
+
+class Searches:
+    """The ASGI application of the search resources."""
+
+    def __init__(self, services: Any, root: str) -> None:
+        settings = settings_of(services)
+        self._search = services.search
+        self._root, self._public = root, settings.public_url
+        self._limits = qido.Limits(
+            settings.max_results, services.search.catalogue, settings.unmatched_keys == "refuse"
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, headers, body = await self._answer(scope)
+        except Exception as error:
+            told = answer(error)
+            status, headers, body = told.status, told.headers, told.body
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        target = match(scope["path"], self._root) or Target(QueryLevel.STUDY)
+        if scope["method"] != "GET":
+            return _refused(scope["method"], target)
+        uids(target.study, target.series)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = pairs(scope["query_string"])
+        kind = _chosen(wanted(query, headers.get("accept")))
+        parsed = qido.parse(query, target.level, target.study, target.series, self._limits)
+        found = await in_thread(self._search.run, parsed.query, base_url(headers, self._root, self._public))
+        media, body = (JSON, _json(found.records)) if kind == "json" else await in_thread(_xml, found.records)
+        tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        given = [
+            ("content-type", media), ("etag", tag), ("cache-control", "no-cache"), ("vary", "Accept"),
+            ("warning", qido.warnings(found.remaining, parsed.unmatched, found.pending)),
+        ]  # fmt: skip
+        told = [(name.encode(), value.encode("latin-1", "replace")) for name, value in given if value]
+        if _same(headers.get("if-none-match", ""), tag):
+            return 304, told[1:], b""
+        return 200, [*told, (b"content-length", str(len(body)).encode())], body
+
+
+def _refused(method: str, target: Target) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    stores = target.study is None and target.level != QueryLevel.SERIES
+    told: Problem = problem(405, f"{method} is not possible here")
+    allowed = b"GET, HEAD, POST, OPTIONS" if stores else b"GET, HEAD, OPTIONS"
+    return told.status, [*told.headers, (b"allow", allowed)], told.body
+
+
+def _same(header: str, tag: str) -> bool:
+    """If-None-Match, compared weakly (RFC 9110 13.1.2)."""
+    return bool(header) and ("*" in header or tag in [one.strip().removeprefix("W/") for one in header.split(",")])
+
+
+def _json(records: list[bytes]) -> bytes:
+    """A JSON array; no match is an empty one (10.6.3.1)."""
+    return b"[" + b",".join(records) + b"]"
+
+
+def _xml(records: list[bytes]) -> tuple[str, bytes]:
+    """A part a record (8.7.3, Table 8.7.3-1: Native DICOM Model, PS3.19 A.1)."""
+    import orjson
+
+    from pacs.dicom.xml import from_json
+
+    mark = "search-" + hashlib.blake2b(b"".join(records), digest_size=16).hexdigest()
+    head = f"--{mark}\r\nContent-Type: {XML}\r\n\r\n".encode()
+    parts = [head + from_json(orjson.loads(record)) + b"\r\n" for record in records]
+    return f'multipart/related; type="{XML}"; boundary={mark}', b"".join(parts) + f"--{mark}--\r\n".encode()

@@ -77,14 +77,15 @@ class BulkValue:
 class Level:
     """What the index keeps of one level (study, series or instance).
 
-    ``json``: members of the default QIDO answer, ready bytes without braces, comma-joined.
+    ``json``: members of the default QIDO answer, ready bytes without braces, joined by a comma and a line feed.
     ``extra``: members returned when asked by includefield, tag (8 hex digits) -> ready member bytes.
-    ``keys``: search columns, name -> value.
+    ``keys``: search columns, name -> value.  ``values``: of attributes without a column, path -> (item, value) pairs.
     """
 
     json: bytes
     extra: Mapping[str, bytes] = field(default_factory=dict)
     keys: Mapping[str, str | int | None] = field(default_factory=dict)
+    values: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,15 @@ class Move(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class TagRow:
+    """A row of a level to be indexed, the instance its values come from (None for an empty one), its last change."""
+
+    owner: int
+    instance: Instance | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class FramePlace:
     """The little a frame request needs."""
 
@@ -171,22 +181,29 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One row of a search: QIDO members ready to join, and what only the index knows."""
+    """One row of a search: QIDO members ready to join, and what only the index knows.
+
+    ``levels``: from the study down.  ``instances``: the number of instances of the study and of the series.  ``key``: names
+    the place of the row in the order of all (PS3.4 C.6.4 Record Key).  ``sop_classes``: only when asked for.
+    """
 
     identity: tuple[str, ...]
     levels: tuple[Level, ...]
     modalities: tuple[str, ...] = ()
     series_count: int = 0
-    instance_count: int = 0
+    instances: tuple[int, ...] = ()
     transfer_syntax: str = ""
+    key: bytes = b""
+    sop_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a search and how many more match beyond them."""
+    """Rows of a search and how many more match beyond them.  ``pending``: keys whose index is not complete yet."""
 
     rows: list[Found]
     remaining: int
+    pending: tuple[str, ...] = ()
 
 
 Record = dict[str, Any]

@@ -12,13 +12,15 @@ from pacs.domain.model import (
     Identity,
     Incoming,
     Instance,
+    Level,
     Move,
     Outcome,
     Page,
     Record,
     Shown,
+    TagRow,
 )
-from pacs.domain.query import Query
+from pacs.domain.query import Attribute, Query, QueryLevel
 
 Buffer = bytes | bytearray | memoryview | mmap
 Files = Mapping[str, Iterable[Buffer]]
@@ -133,7 +135,28 @@ class Repository(Protocol):
         ...
 
     def series_of(self, study: str) -> list[str]: ...
-    def search(self, query: Query) -> Page: ...
+    def search(self, query: Query) -> Page:
+        """The rows of a page in a total order; BadRequest when ``query.after`` names no record of the level."""
+        ...
+
+    def declare_tags(self, tags: Sequence[Attribute]) -> None:
+        """The extra searchable tags there are from now on; values of others are forgotten."""
+        ...
+
+    def waiting_tags(self) -> dict[str, int]:
+        """Tags not indexed for every row yet: path -> the last row (of their level) that is."""
+        ...
+
+    def tag_rows(self, level: QueryLevel, after: int, limit: int) -> list[TagRow]:
+        """Rows of a level later than ``after``, in order, each with the instance its values come from."""
+        ...
+
+    def index_tags(
+        self, level: QueryLevel, paths: Sequence[str], found: Sequence[tuple[TagRow, Level]], last: int | None
+    ) -> None:
+        """Keeps the values of these tags for rows that have not changed since, up to row ``last``; None: all are done."""
+        ...
+
     def swap(self, study: str, publish: Callable[[], None]) -> None:
         """Runs ``publish`` under the study's row lock."""
         ...

@@ -9,6 +9,7 @@ from typing import Any
 from pacs.domain import layout
 from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming, Instance, Level
 from pacs.domain.query import QueryLevel
+from pacs.domain.values import LONGEST
 from pacs.repository.tables import key_columns
 
 _KEYS = {level: tuple(key_columns(level).items()) for level in QueryLevel}
@@ -16,17 +17,18 @@ _ROUND = 1 << 256
 
 
 def encode_extra(extra: Mapping[str, bytes]) -> bytes:
-    """Members by tag, compressed; nothing when there are none."""
-    if not extra:
-        return b""
-    return zlib.compress(json.dumps({tag: member.decode() for tag, member in extra.items()}).encode(), 1)
+    """Members by tag, compressed; nothing when there are none.  JSON text holds no bare NUL."""
+    return zlib.compress(b"\0".join(tag.encode() + member for tag, member in extra.items()), 1) if extra else b""
 
 
 def decode_extra(data: bytes) -> dict[str, bytes]:
     if not data:
         return {}
-    members: dict[str, str] = json.loads(zlib.decompress(data))
-    return {tag: member.encode() for tag, member in members.items()}
+    plain = zlib.decompress(data)
+    if plain.startswith(b"{"):  # written by an older program
+        members: dict[str, str] = json.loads(plain)
+        return {tag: member.encode() for tag, member in members.items()}
+    return {one[:8].decode(): one[8:] for one in plain.split(b"\0")}
 
 
 def encode_bulk(bulk: tuple[BulkValue, ...]) -> str:
@@ -59,9 +61,18 @@ def integer(value: str | int | None) -> int | None:
 
 
 def _text(name: str, value: str | int | None) -> str | None:
-    if value is None:
-        return "" if name == "study_date" else None
-    return str(value).replace("\0", "")
+    """No longer than an index entry may be: a value out of a file must not upset the transaction of others."""
+    text = str(value).replace("\0", "")[:LONGEST] if value is not None else ""
+    return text or ("" if name == "study_date" else None)
+
+
+def value_rows(level: QueryLevel, owner: int, values: Level) -> list[dict[str, Any]]:
+    """The rows of the table of values for one row of a level."""
+    return [
+        {"path": path, "value": value[:LONGEST], "level": int(level), "owner": owner, "item": item}
+        for path, pairs in values.values.items()
+        for item, value in dict.fromkeys((item, value[:LONGEST]) for item, value in pairs)
+    ]
 
 
 def mark(series: str, sop: str, data_digest: str) -> int:

@@ -18,8 +18,8 @@ from pacs.repository.engine import make_engine, parse_url
 _LOCK = 0x6D6B646963
 
 
-def migrate(url: str) -> None:
-    """Upgrade to the newest schema.  Any number of processes may do so at once."""
+def migrate(url: str, revision: str = "head") -> None:
+    """Upgrade to the newest schema (or to ``revision``).  Any number of processes may do so at once."""
     path = _file(url)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def migrate(url: str) -> None:
         with _file_lock(path), engine.connect().execution_options(writing=True) as connection, _advisory_lock(connection):
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()
 

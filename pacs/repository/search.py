@@ -1,200 +1,140 @@
-"""Queries as SQL."""
+"""Runs searches (:mod:`pacs.repository.statement`)."""
 
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import bindparam, select
 
+from pacs.domain.errors import BadRequest
 from pacs.domain.model import Found, Level, Page
-from pacs.domain.query import Condition, Query, QueryLevel
+from pacs.domain.query import BY_NAME, Query, QueryLevel
 from pacs.repository import codec
 from pacs.repository import tables as t
+from pacs.repository.forms import shape_of
+from pacs.repository.statement import LAST, Search, compiled, order_of, statements
 
+Row = Sequence[Any]
+Run = Callable[[str, Any], Sequence[Row]]
+_CLASSES = "00080062"
+_PART = 500
 _S, _R, _I = t.study.c, t.series.c, t.instance.c
-_TABLES = {QueryLevel.STUDY: t.study, QueryLevel.SERIES: t.series, QueryLevel.INSTANCE: t.instance}
-_STUDY_ORDER = (_S.study_date.desc(), _S.id.desc())
-_SERIES_ORDER = (*_STUDY_ORDER, _R.series_number.asc().nulls_last(), _R.uid)
-_ORDER: dict[QueryLevel, tuple[ColumnElement[Any], ...]] = {
-    QueryLevel.STUDY: _STUDY_ORDER,
-    QueryLevel.SERIES: _SERIES_ORDER,
-    QueryLevel.INSTANCE: (*_SERIES_ORDER, _I.instance_number.asc().nulls_last(), _I.uid),
-}
+_EMPTY = Level(b"")
 
 
-def search(connection: Connection, query: Query) -> Page:
+def search(query: Query, dialect: str, run: Run) -> Page:
     """The page; counts what lies beyond it only when it is full."""
-    source, where = _source(query.level), _where(query)
-    chosen = select(*_columns(query)).select_from(source).where(*where).order_by(*_ORDER[query.level])
-    rows = connection.execute(chosen.limit(query.limit + 1).offset(query.offset)).all()
+    statement = statements(shape_of(query)[0], dialect)
+    bound = bound_of(query)
+    rows = run(statement.page.sql, statement.page.bind(bound))
     remaining = 0
     if len(rows) > query.limit:
-        count: Select[Any] = select(func.count()).select_from(source).where(*where)
-        remaining = connection.execute(count).scalar_one() - query.offset - query.limit
-    return Page([_found(query, row) for row in rows[: query.limit]], max(remaining, 0))
+        [[matches]] = run(statement.total.sql, statement.total.bind(bound))
+        remaining = max(matches - query.offset - query.limit, 0)
+    found = _records(query, statement, rows[: query.limit])
+    if found and query.level == QueryLevel.STUDY and (query.include_all or _CLASSES in query.include):
+        found = _with_classes(found, dialect, run)
+    return Page(found, remaining, _pending(query, dialect, run))
 
 
-def _source(level: QueryLevel) -> FromClause:
-    source: FromClause = t.study
-    if level >= QueryLevel.SERIES:
-        source = source.join(t.series, _R.study_id == _S.id)
-    if level >= QueryLevel.INSTANCE:
-        source = source.join(t.instance, _I.series_id == _R.id)
-    return source
+def bound_of(query: Query) -> dict[str, Any]:
+    """What a query binds to its statements."""
+    shape, values = shape_of(query)
+    bound: dict[str, Any] = {f"p{n}": value for n, value in enumerate(values)}
+    bound |= {"study": query.study, "series": query.series, "limit": query.limit + 1, "offset": query.offset}
+    if query.after:
+        marks = _marks(query)[-len(order_of(shape)) :]
+        bound |= {f"after{n}": mark for n, mark in enumerate(marks)}
+    return bound
 
 
-def _columns(query: Query) -> list[ColumnElement[Any]]:
-    extra = query.include_all or bool(query.include)
-    columns: list[ColumnElement[Any]] = [_S.modalities, _S.series_count]
-    for level in QueryLevel:
-        if level <= query.level:
-            table = _TABLES[level].c
-            columns += [table.uid.label(f"uid{int(level)}"), table.json.label(f"json{int(level)}")]
-            columns += [table.extra.label(f"extra{int(level)}")] if extra else []
-    columns.append((_S if query.level == QueryLevel.STUDY else _R).instance_count)
-    columns += [_I.transfer_syntax] if query.level == QueryLevel.INSTANCE else []
-    return columns
+def _marks(query: Query) -> list[Any]:
+    """The order's values of the record that the key names (PS3.4 C.6.4.5.3)."""
+    kinds = ((str, int), (int, str), (int, str, int))
+    wanted = [kind for level in kinds[: query.level] for kind in level]
+    try:
+        marks = json.loads(query.after)
+    except ValueError:
+        marks = None
+    if not isinstance(marks, list) or [type(mark) for mark in marks] != wanted:
+        raise BadRequest(f"PriorRecordKey: not a key of a {query.level.name.lower()} record")
+    if any(type(mark) is int and abs(mark) > LAST for mark in marks):
+        raise BadRequest("PriorRecordKey: not a key of a record")
+    return marks
 
 
-def _found(query: Query, row: Any) -> Found:
-    values = row._mapping
-    extra = query.include_all or bool(query.include)
-    numbers = range(1, int(query.level) + 1)
+def _records(query: Query, statement: Search, rows: Sequence[Row]) -> list[Found]:
+    """Positions are looked up once, not a row."""
+    at = statement.fields
+    levels = range(1, int(query.level) + 1)
+    uids = [at[f"uid{n}"] for n in levels]
+    members = [(at.get(f"json{n}"), at.get(f"extra{n}")) for n in levels]
+    counts = [at[f"instances{n}"] for n in levels if n < QueryLevel.INSTANCE]
+    modalities, series = at["modalities"], at["series_count"]
+    syntax = at.get("transfer_syntax")
+    return [
+        Found(
+            tuple([row[n] for n in uids]),
+            tuple([_level(row, json, extra) for json, extra in members]),
+            tuple([name for name in row[modalities].split("\\") if name]),
+            row[series],
+            tuple([row[n] for n in counts]),
+            row[syntax] if syntax is not None else "",
+            _key(query.level, at, row) if query.keys else b"",
+        )
+        for row in rows
+    ]
+
+
+def _level(row: Row, json: int | None, extra: int | None) -> Level:
+    if json is None and extra is None:
+        return _EMPTY
+    ready = bytes(row[json]) if json is not None else b""
+    return Level(ready, codec.decode_extra(bytes(row[extra])) if extra is not None else {})
+
+
+def _key(level: QueryLevel, at: dict[str, int], row: Row) -> bytes:
+    """The record's place in the order, for whoever asks for what comes after it."""
+    marks = [row[at["study_date"]], row[at["id1"]]]
+    for n, number in ((2, "series_number"), (3, "instance_number")):
+        if level >= n:
+            place = row[at[number]]
+            marks += [LAST if place is None else place, row[at[f"uid{n}"]]]
+    marks += [row[at["id3"]]] if level == QueryLevel.INSTANCE else []
+    return json.dumps(marks, separators=(",", ":")).encode()
+
+
+_CLASSES_OF = (
+    select(_S.uid, _I.sop_class)
+    .distinct()
+    .select_from(t.study.join(t.series, _R.study_id == _S.id).join(t.instance, _I.series_id == _R.id))
+    .where(_S.uid.in_([bindparam(f"u{n}") for n in range(_PART)]), _I.until_sequence.is_(None))
+)
+
+
+def _with_classes(found: list[Found], dialect: str, run: Run) -> list[Found]:
+    """SOPClassesInStudy, gathered for the studies of the page."""
+    statement = compiled(_CLASSES_OF, dialect)
+    classes: dict[str, set[str]] = {}
+    for start in range(0, len(found), _PART):
+        uids = [one.identity[0] for one in found[start : start + _PART]]
+        uids += uids[-1:] * (_PART - len(uids))
+        for study, name in run(statement.sql, statement.bind({f"u{n}": uid for n, uid in enumerate(uids)})):
+            classes.setdefault(study, set()).add(name)
+    return [_replaced(one, tuple(sorted(classes.get(one.identity[0], ())))) for one in found]
+
+
+def _replaced(one: Found, classes: tuple[str, ...]) -> Found:
     return Found(
-        tuple(values[f"uid{n}"] for n in numbers),
-        tuple(Level(bytes(values[f"json{n}"]), codec.decode_extra(bytes(values[f"extra{n}"])) if extra else {}) for n in numbers),
-        tuple(name for name in values["modalities"].split("\\") if name),
-        values["series_count"],
-        values["instance_count"],
-        values["transfer_syntax"] if query.level == QueryLevel.INSTANCE else "",
+        one.identity, one.levels, one.modalities, one.series_count, one.instances, one.transfer_syntax, one.key, classes
     )
 
 
-def _where(query: Query) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = [_S.instance_count > 0]
-    if query.level >= QueryLevel.SERIES:
-        where.append(_R.instance_count > 0)
-    if query.level >= QueryLevel.INSTANCE:
-        where.append(_I.until_sequence.is_(None))
-    where += [_S.uid == query.study] if query.study is not None else []
-    below: dict[QueryLevel, list[ColumnElement[bool]]] = {QueryLevel.SERIES: [], QueryLevel.INSTANCE: []}
-    for one in query.conditions:
-        own = one.attribute.level <= query.level
-        (where if own else below[one.attribute.level]).append(_condition(one))
-    if query.series is not None:
-        (where if query.level >= QueryLevel.SERIES else below[QueryLevel.SERIES]).append(_R.uid == query.series)
-    return where + _children(query.level, below[QueryLevel.SERIES], below[QueryLevel.INSTANCE])
+_UNFINISHED = select(t.search_tag.c.path).where(t.search_tag.c.path == bindparam("path"), t.search_tag.c.done)
 
 
-def _children(
-    level: QueryLevel, series: list[ColumnElement[bool]], instances: list[ColumnElement[bool]]
-) -> list[ColumnElement[bool]]:
-    """Conditions below the level wanted hold for one same child."""
-    if instances:
-        inner = exists().where(_I.series_id == _R.id, _I.until_sequence.is_(None), *instances)
-        series = [*series, inner.correlate(t.series)]
-    if not series:
-        return []
-    if level >= QueryLevel.SERIES:
-        return series
-    return [exists().where(_R.study_id == _S.id, _R.instance_count > 0, *series).correlate(t.study)]
-
-
-def _condition(one: Condition) -> ColumnElement[bool]:
-    if one.attribute.column == "modalities":
-        return _modalities(one)
-    column: ColumnElement[Any] = _TABLES[one.attribute.level].c[one.attribute.column]
-    if one.attribute.vr == "IS":
-        return _number(column, one)
-    if one.kind == "range":
-        return _range(column, one.values)
-    return _person(one) if one.attribute.vr == "PN" else _plain(column, one)
-
-
-def _plain(column: ColumnElement[Any], one: Condition) -> ColumnElement[bool]:
-    if one.kind == "wildcard":
-        return _wildcard(column, one.values[0])
-    if len(one.values) == 1:
-        return column == one.values[0]
-    return column.in_(one.values)
-
-
-def _modalities(one: Condition) -> ColumnElement[bool]:
-    other = t.series.alias()
-    match = _plain(other.c.modality, one)
-    return exists().where(other.c.study_id == _S.id, other.c.instance_count > 0, match).correlate(t.study)
-
-
-def _number(column: ColumnElement[Any], one: Condition) -> ColumnElement[bool]:
-    if one.kind == "range":
-        bounds = [codec.integer(value) if value else None for value in one.values]
-        if any(value and bound is None for value, bound in zip(one.values, bounds, strict=True)):
-            return false()
-        low, high = bounds
-        parts: list[ColumnElement[bool]] = [column.is_not(None)]
-        parts += [column >= low] if low is not None else []
-        parts += [column <= high] if high is not None else []
-        return and_(*parts)
-    numbers = [number for number in map(codec.integer, one.values) if number is not None]
-    return column.in_(numbers) if numbers else false()
-
-
-def _range(column: ColumnElement[Any], values: tuple[str, ...]) -> ColumnElement[bool]:
-    """Inclusive; a bound of less precision (1015) takes in what it begins (101530)."""
-    low, high = values
-    parts: list[ColumnElement[bool]] = [column != ""]
-    parts += [column >= low] if low else []
-    parts += [column <= high + "~"] if high else []
-    return and_(*parts)
-
-
-def _wildcard(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    body = pattern.rstrip("*")
-    if body != pattern and body and not set(body) & {"*", "?"}:
-        return _prefix(column, body)
-    return column.like(_like(pattern), escape="!")
-
-
-def _prefix(column: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
-    last = ord(prefix[-1]) + 1
-    if 0xD800 <= last <= 0xDFFF:
-        last = 0xE000
-    if last > 0x10FFFF:
-        return column >= prefix
-    return and_(column >= prefix, column < prefix[:-1] + chr(last))
-
-
-def _person(one: Condition) -> ColumnElement[bool]:
-    """Looked up by itself: a scan of the narrow index of names rather than of the rows."""
-    other = _TABLES[one.attribute.level].alias()
-    column = other.c[one.attribute.column]
-    if one.kind == "words":
-        match = and_(true(), *(_word(column, word) for value in one.values for word in _words(value)))
-    else:
-        match = or_(false(), *(_name(column, value, one.kind == "wildcard") for value in one.values))
-    return _TABLES[one.attribute.level].c.id.in_(select(other.c.id).where(match))
-
-
-def _name(column: ColumnElement[Any], value: str, wildcard: bool) -> ColumnElement[bool]:
-    """The whole name or any of its component groups."""
-    whole = _wildcard(column, value) if wildcard else column == value
-    if "=" in value or not value.strip("*"):
-        return whole
-    like = _like(value) if wildcard else _escape(value)
-    forms = (f"{like}=%", f"%={like}", f"%={like}=%")
-    return or_(whole, *(column.like(form, escape="!") for form in forms))
-
-
-def _words(value: str) -> list[str]:
-    return value.replace("^", " ").replace("=", " ").split()
-
-
-def _word(column: ColumnElement[Any], word: str) -> ColumnElement[bool]:
-    like = _escape(word) + "%"
-    return or_(column.like(like, escape="!"), *(column.like(f"%{mark}{like}", escape="!") for mark in "^ ="))
-
-
-def _escape(value: str) -> str:
-    return value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-
-
-def _like(pattern: str) -> str:
-    return _escape(pattern).replace("*", "%").replace("?", "_")
+def _pending(query: Query, dialect: str, run: Run) -> tuple[str, ...]:
+    """Keys of the configuration whose values are not all indexed yet."""
+    asked = [one.attribute for one in query.conditions if BY_NAME.get(one.attribute.tag) is not one.attribute]
+    statement = compiled(_UNFINISHED, dialect) if asked else None
+    return tuple(a.keyword for a in asked if statement and not run(statement.sql, statement.bind({"path": a.tag})))

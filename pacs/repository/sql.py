@@ -20,14 +20,16 @@ from pacs.domain.model import (
     Identity,
     Incoming,
     Instance,
+    Level,
     Move,
     Outcome,
     Page,
     Record,
     Shown,
+    TagRow,
 )
-from pacs.domain.query import Query
-from pacs.repository import codec, write
+from pacs.domain.query import Attribute, Query, QueryLevel
+from pacs.repository import codec, tags, write
 from pacs.repository import tables as t
 from pacs.repository.search import search
 
@@ -155,10 +157,8 @@ class SqlRepository:
     def frame_place(self, identity: Identity) -> FramePlace | None:
         """The hot read: on SQLite the driver alone, on a connection of the thread."""
         if self.local:
-            try:
+            with _driver_faults():
                 row = self._reader().connection.execute(_PLACE_SQLITE, identity).fetchone()
-            except sqlite3.OperationalError as error:
-                raise IndexFault(f"database: {error}") from error
         else:
             with self._read() as connection:
                 row = connection.execute(_PLACE, identity._asdict()).one_or_none()
@@ -198,8 +198,34 @@ class SqlRepository:
             return list(connection.execute(chosen).scalars())
 
     def search(self, query: Query) -> Page:
+        """On SQLite by the driver alone, on a connection of the thread."""
+        if self.local:
+            with _driver_faults():
+                driver = self._reader().connection
+                return search(query, "sqlite", lambda sql, values: driver.execute(sql, values).fetchall())
         with self._read() as connection:
-            return search(connection, query)
+            return search(query, "postgresql", lambda sql, values: connection.exec_driver_sql(sql, values).all())
+
+    def declare_tags(self, wanted: Sequence[Attribute]) -> None:
+        with self._read() as connection:
+            if tags.declared(connection, wanted):
+                return
+        with self._write() as connection:
+            tags.declare(connection, wanted)
+
+    def waiting_tags(self) -> dict[str, int]:
+        with self._read() as connection:
+            return tags.waiting(connection)
+
+    def tag_rows(self, level: QueryLevel, after: int, limit: int) -> list[TagRow]:
+        with self._read() as connection:
+            return tags.rows(connection, _INSTANCES, level, after, limit)
+
+    def index_tags(
+        self, level: QueryLevel, paths: Sequence[str], found: Sequence[tuple[TagRow, Level]], last: int | None
+    ) -> None:
+        with self._write() as connection:
+            tags.index(connection, level, paths, found, last)
 
     def unsealed(self, before: float) -> list[str]:
         """Studies with commits after their last version, none later than ``before``; oldest first."""
@@ -268,6 +294,14 @@ def _retried(fault: IndexFault) -> bool:
     """Whether the database broke a deadlock by giving this transaction up."""
     cause = getattr(fault.__cause__, "orig", None)
     return getattr(cause, "sqlstate", None) in _RETRIED
+
+
+@contextmanager
+def _driver_faults() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise IndexFault(f"database: {error}") from error
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from pacs.domain.query import ATTRIBUTES, QueryLevel
+from pacs.domain.query import ATTRIBUTES, VALUES, QueryLevel
 
 metadata = MetaData()
 
-_SEPARATE = {"uid", "modalities", "sop_class"}
+_SEPARATE = {"uid", "modalities", "sop_class", "sop_classes", "series_count", "instance_count", VALUES, ""}
 
 
 def ordered_text() -> TypeEngine[str]:
@@ -68,10 +68,15 @@ study = Table(
     Column("source", Text, nullable=False),
     *_search_columns(QueryLevel.STUDY),
 )
-Index("study_by_date", study.c.study_date, study.c.id)
-Index("study_by_patient_id", study.c.patient_id)
+_shown = text("instance_count > 0")
+Index("study_by_date", study.c.study_date, study.c.id, sqlite_where=_shown, postgresql_where=_shown)
+Index("study_by_patient_id", study.c.patient_id, study.c.study_date)
 Index("study_by_patient_name", study.c.patient_name)
+Index("study_by_referring", study.c.referring_physician)
 Index("study_by_accession", study.c.accession_number)
+Index("study_by_description", study.c.study_description)
+Index("study_by_study_id", study.c.study_id)
+Index("study_by_birth_date", study.c.patient_birth_date)
 _unsealed = text("sequence > sealed_sequence")
 Index("study_unsealed", study.c.changed, sqlite_where=_unsealed, postgresql_where=_unsealed)
 
@@ -91,6 +96,8 @@ series = Table(
 )
 Index("series_by_uid", series.c.uid)
 Index("series_by_modality", series.c.modality, series.c.study_id)
+Index("series_by_description", series.c.series_description)
+Index("series_by_procedure_date", series.c.procedure_date)
 
 instance = Table(
     "instance",
@@ -127,6 +134,7 @@ Index(
 )
 Index("instance_of_series", instance.c.series_id)
 Index("instance_by_uid", instance.c.uid)
+Index("instance_by_class", instance.c.sop_class, instance.c.series_id)
 Index("instance_by_location", instance.c.location)
 Index(
     "instance_received",
@@ -167,3 +175,29 @@ counter = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
+
+search_value = Table(
+    "search_value",
+    metadata,
+    Column("path", ordered_text(), primary_key=True),
+    Column("value", ordered_text(), primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Column("item", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""Values of attributes that have no column: inside sequences (``item``: which), of several values, of the configuration;
+the words (``path`` ends in ``~``) and component groups (``=``) of names.  ``owner``: the row of that ``level``."""
+Index("search_value_of", search_value.c.level, search_value.c.owner)
+
+search_tag = Table(
+    "search_tag",
+    metadata,
+    Column("path", ordered_text(), primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("vr", Text, nullable=False),
+    Column("creator", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("done", Boolean, nullable=False),
+)
+"""Extra searchable tags of the configuration; ``position``: the last row of its level whose file was read for it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.domain.cause import Cause
@@ -40,6 +40,10 @@ _NEXT = (
 _NEW_SERIES = insert(t.series).returning(_R.id, sort_by_parameter_order=True)
 _NEW_INSTANCES = insert(t.instance).returning(_I.id, sort_by_parameter_order=True)
 _NEW_CHANGES = insert(t.change)
+_NEW_VALUES = insert(t.search_value)
+_OLD_VALUES = delete(t.search_value).where(
+    t.search_value.c.level == bindparam("at"), t.search_value.c.owner == bindparam("row")
+)
 _END = (
     update(t.instance)
     .where(_I.id == bindparam("row"))
@@ -97,6 +101,7 @@ class Batch:
         self._studies: dict[str, _Parent] = {}
         self._series: dict[SeriesKey, _Parent] = {}
         self._known: dict[Identity, _Known] = {}
+        self._values: list[dict[str, Any]] = []
 
     def run(self, batch: Sequence[Incoming]) -> list[Outcome]:
         """Outcomes in the order of the batch."""
@@ -206,7 +211,19 @@ class Batch:
             assert step.after is not None
             step.after.row = row
         self._connection.execute(_NEW_CHANGES, [self._change(step) for step in steps])
+        for step, row in zip(steps, (step.after.row for step in steps if step.after), strict=True):
+            self._values += codec.value_rows(QueryLevel.INSTANCE, row, step.item.instance)
         self._finish()
+        if self._values:
+            self._connection.execute(_NEW_VALUES, self._values)
+
+    def _replace_values(self, level: QueryLevel, parent: _Parent, new: bool) -> None:
+        """The searchable values of a study or series are those of its latest instance."""
+        assert parent.latest is not None
+        row = parent.row["id"]
+        if not new:
+            self._connection.execute(_OLD_VALUES, {"at": int(level), "row": row})
+        self._values += codec.value_rows(level, row, parent.latest)
 
     def _instance(self, step: _Step) -> dict[str, Any]:
         """The row of a step; ends the row before it when that is of this batch too."""
@@ -269,7 +286,10 @@ class Batch:
         """True when the modalities of the study must be gathered anew."""
         if series.latest is None:
             return False
-        values = _counted(series) | _changed(QueryLevel.SERIES, series)
+        changed = _changed(QueryLevel.SERIES, series)
+        if series.new or changed:
+            self._replace_values(QueryLevel.SERIES, series, series.new)
+        values = _counted(series) | changed
         self._connection.execute(_ONE_SERIES, {"row": series.row["id"]} | values)
         modality = values.get("modality", series.row["modality"])
         study = self._studies[study_uid]
@@ -284,7 +304,10 @@ class Batch:
             row["modalities"] = self._modalities(row["id"])
         values = {"sequence": study.sequence, "changed": self._now, "source": self._source}
         if study.latest is not None:
-            values |= _counted(study) | _changed(QueryLevel.STUDY, study)
+            changed, new = _changed(QueryLevel.STUDY, study), row["sequence"] == 0
+            if new or changed:
+                self._replace_values(QueryLevel.STUDY, study, new)
+            values |= _counted(study) | changed
             values["series_count"], values["modalities"] = row["series_count"], row["modalities"]
             values["bytes"] = row["bytes"] + study.bytes
         self._connection.execute(_STUDY, {"row": row["id"]} | values)

@@ -1,9 +1,11 @@
 """Export: studies as a static site that any web server can serve, on canonical names."""
 
 import gzip
+from dataclasses import replace
 
 from pacs.convert.describe import at_rest
-from pacs.convert.documents import found_json, join_lines, relocate_uris, split_lines, unpack_document
+from pacs.convert.documents import join_lines, relocate_uris, split_lines, unpack_document
+from pacs.convert.records import Recorder
 from pacs.dicom.syntax import syntax
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, PacsError
@@ -29,7 +31,8 @@ class Exporter:
         return count
 
     def _records(self, query: Query) -> list[bytes]:
-        return [found_json(row, frozenset(), True, None) for row in self._repository.search(query).rows]
+        query = replace(query, include_all=True)
+        return list(map(Recorder(query, None).record, self._repository.search(query).rows))
 
     def _study(self, study: str, target: Storage) -> int:
         if self._repository.shown(study) is None:

@@ -6,7 +6,8 @@ lock and swapped in under the study's row lock only if newer.  Lines of the prev
 
 import time
 
-from pacs.convert.documents import found_json, join_lines, pack_document, shown_by, split_lines, state_of, unpack_document
+from pacs.convert.documents import join_lines, pack_document, shown_by, split_lines, state_of, unpack_document
+from pacs.convert.records import Recorder
 from pacs.domain import layout
 from pacs.domain.errors import NotFound
 from pacs.domain.model import Instance, Shown
@@ -70,8 +71,7 @@ class Publisher:
         old = self._stored(key)
         if old is not None and _state(old) == shown.state:
             return
-        rows = self._repository.search(query).rows
-        body = join_lines(found_json(row, frozenset(), False, None) for row in rows)
+        body = join_lines(map(Recorder(query, None).record, self._repository.search(query).rows))
         if self._repository.shown(query.study or "", query.series) == shown:
             self._swap(query.study or "", key, pack_document(body, shown), shown)
 

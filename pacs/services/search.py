@@ -1,18 +1,29 @@
 """Searching: one query, whoever asks (QIDO-RS, the command line, C-FIND later)."""
 
-from pacs.convert.documents import found_json
+from typing import NamedTuple
+
+from pacs.convert.records import Recorder
+from pacs.domain.attributes import Catalogue
 from pacs.domain.ports import Repository
 from pacs.domain.query import Query
 
 
+class Answer(NamedTuple):
+    """Records as ready DICOM JSON objects, how many more match, and keys whose index is not complete yet."""
+
+    records: list[bytes]
+    remaining: int
+    pending: tuple[str, ...] = ()
+
+
 class Search:
-    """Runs queries; answers are ready JSON."""
+    """Runs queries.  ``catalogue``: what may be asked."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, catalogue: Catalogue) -> None:
         self._repository = repository
+        self.catalogue = catalogue
 
-    def run(self, query: Query, base: str | None = None) -> tuple[bytes, int]:
-        """The records as a JSON array, and how many more match.  ``base``: root of RetrieveURL."""
+    def run(self, query: Query, base: str | None = None) -> Answer:
+        """The records of the page.  ``base``: root of RetrieveURL.  BadRequest for a key that names no record."""
         page = self._repository.search(query)
-        records = (found_json(row, query.include, query.include_all, base) for row in page.rows)
-        return b"[" + b",".join(records) + b"]", page.remaining
+        return Answer(list(map(Recorder(query, base).record, page.rows)), page.remaining, page.pending)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from pacs.convert import part10
 from pacs.convert.describe import describe, identity_of
+from pacs.convert.levels import Levels
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
+from pacs.domain.attributes import STANDARD, Catalogue
 from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
@@ -34,6 +36,7 @@ class Rules:
     bulk_over: int = 4096
     policy: str = "replace"
     memory: int = 64 << 20
+    catalogue: Catalogue = STANDARD
 
 
 class Store:
@@ -45,6 +48,7 @@ class Store:
         self._storage, self._repository, self._shelf, self._rules = storage, repository, shelf, rules
         self._lines = lines
         self._memory = Memory(rules.memory)
+        self._levels = Levels(rules.catalogue)
         self._lock = threading.Lock()
         self._queue: list[tuple[list[Incoming], str, Future[list[Outcome]]]] = []
         self._queue_lock = threading.Lock()
@@ -89,7 +93,7 @@ class Store:
         return done
 
     def _describe(self, file: DicomFile, whole: Buffer, location: str) -> Incoming:
-        return describe(file, whole, location, self._rules.bulk_over)
+        return describe(file, whole, location, self._rules.bulk_over, self._levels)
 
     def prepare(self, files: Sequence[Buffer]) -> list[Incoming | str]:
         """Checks and shelves files: each ready to commit, or the reason why not."""

@@ -3,8 +3,8 @@
 import gzip
 import json
 
-from pacs.convert.documents import found_json, join_lines, pack_document, relocate_uris, shown_by, split_lines, unpack_document
-from pacs.domain.model import Found, Level, Shown
+from pacs.convert.documents import join_lines, pack_document, relocate_uris, shown_by, split_lines, unpack_document
+from pacs.domain.model import Shown
 
 SHOWN = Shown("ab" * 32, 77)
 
@@ -25,10 +25,3 @@ def test_uris_move_and_text_that_looks_like_one_stays() -> None:
     line = b'{"x":{"BulkDataURI":"../../bulkdata/ab"},"y":"\\"BulkDataURI\\":\\"../../bulkdata/"}'
     moved = relocate_uris(line, "", "series/1/")
     assert moved == b'{"x":{"BulkDataURI":"bulkdata/ab"},"y":"\\"BulkDataURI\\":\\"../../bulkdata/"}'
-
-
-def test_modalities_in_study_is_left_out_when_there_is_none() -> None:
-    """OHIF's study list fails on the attribute without Value."""
-    record = json.loads(found_json(Found(("1.2",), (Level(b""),), (), 1, 2), frozenset(), False, None))
-    assert "00080061" not in record
-    assert record["00201208"]["Value"] == [2]

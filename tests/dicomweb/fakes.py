@@ -5,9 +5,11 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from pacs.config import Settings
+from pacs.domain.attributes import STANDARD
 from pacs.domain.cause import Cause
 from pacs.domain.errors import NotFound, Refused
 from pacs.domain.model import FramePlace, FrameTable, Identity, Instance, Outcome
+from pacs.services.search import Answer
 
 IDENTITY = Identity("1.2", "1.2.3", "1.2.3.4")
 JPEG = "1.2.840.10008.1.2.4.50"
@@ -107,10 +109,11 @@ class Store:
 class Search:
     remaining = 0
     seen: Any = None
+    catalogue = STANDARD
 
-    def run(self, query: Any, base: Any) -> tuple[bytes, int]:
+    def run(self, query: Any, base: Any) -> Answer:
         self.seen = (query, base)
-        return b"[]", self.remaining
+        return Answer([], self.remaining)
 
 
 class Pictures:

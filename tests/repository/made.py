@@ -1,7 +1,7 @@
 """Instances made up for the index."""
 
 from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming, Level, Record
-from pacs.domain.query import fold
+from pacs.domain.values import fold, name_values
 
 
 def incoming(
@@ -16,14 +16,19 @@ def incoming(
     size: int = 10,
     location: str = "",
     bulk: tuple[BulkValue, ...] = (),
+    sop_class: str = "1.2.840.10008.5.1.4.1.1.2",
+    series_values: dict[str, tuple[tuple[int, str], ...]] | None = None,
     **keys: str,
 ) -> Incoming:
     """One instance; study keys by name."""
-    if "patient_name" in keys:
-        keys["patient_name"] = fold(keys["patient_name"])
+    words = {}
+    for name, tag in (("patient_name", "00100010"), ("referring_physician", "00080090")):
+        if name in keys:
+            keys[name] = fold(keys[name])
+            words |= name_values(tag, keys[name])
     return Incoming(
         Identity(study, series, sop),
-        "1.2.840.10008.5.1.4.1.1.2",
+        sop_class,
         "1.2.840.10008.1.2.1",
         "d" + data,
         data,
@@ -31,8 +36,8 @@ def incoming(
         location or f"incoming/{sop}-{data}",
         FrameTable(1, "ranges", 5, 6),
         bulk,
-        Level(b'"study"', {"00100020": b'"x":1'}, dict(keys)),
-        Level(b'"series"', {}, {"modality": modality, "series_number": series_number}),
+        Level(b'"study"', {"00104000": b'"x":1'}, dict(keys), words),
+        Level(b'"series"', {}, {"modality": modality, "series_number": series_number}, series_values or {}),
         Level(b'"instance"', {}, {"instance_number": number}),
     )
 
