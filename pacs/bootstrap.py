@@ -10,7 +10,6 @@ from pacs.repository.engine import make_engine
 from pacs.repository.migrate import prepare
 from pacs.repository.sql import SqlRepository
 from pacs.services.export import Exporter
-from pacs.services.lines import Lines
 from pacs.services.open import Opener
 from pacs.services.pictures import Pictures
 from pacs.services.publish import Publisher
@@ -84,8 +83,8 @@ def assemble(
     if repository is None:
         prepare(settings.database_url)
         repository = SqlRepository(make_engine(settings.database_url))
-    limits, shelf, lines, rules = limits_of(settings), make_shelf(settings, storage), Lines(), rules_of(settings)
-    opener = Opener(storage, repository, shelf, limits, lines)
+    limits, shelf, rules = limits_of(settings), make_shelf(settings, storage), rules_of(settings)
+    opener = Opener(storage, repository, shelf, limits)
     publisher = Publisher(storage, repository, opener)
     server = settings.server
     pool = RenderPool(server.render_processes, server.render_seconds)
@@ -93,7 +92,7 @@ def assemble(
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
     return Services(
-        settings, storage, repository, Store(storage, repository, shelf, rules, lines),
-        Settler(storage, repository, shelf, limits, lines), publisher, Search(repository, rules.catalogue),
+        settings, storage, repository, Store(storage, repository, shelf, rules),
+        Settler(storage, repository, shelf, limits), publisher, Search(repository, rules.catalogue),
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
     )  # fmt: skip

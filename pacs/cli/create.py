@@ -44,14 +44,13 @@ def start_worker(settings: "Settings") -> None:
 
     from pacs.bootstrap import make_shelf, rules_of
     from pacs.process import tune
-    from pacs.services.lines import Lines
     from pacs.services.store import Store
     from pacs.storage.disk import DiskStorage
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tune()
     storage = DiskStorage(settings.root)
-    _worker = Store(storage, None, make_shelf(settings, storage), rules_of(settings), Lines())  # type: ignore[arg-type]
+    _worker = Store(storage, None, make_shelf(settings, storage), rules_of(settings))  # type: ignore[arg-type]
 
 
 def prepare(sources: list[Source], most: int) -> list[Prepared]:

@@ -15,7 +15,7 @@ from pacs.dicom.syntax import syntax
 from pacs.domain.attributes import QueryLevel
 from pacs.domain.cause import Cause
 from pacs.domain.errors import Refused
-from pacs.domain.model import FrameTable, Identity, Incoming
+from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming
 from pacs.domain.ports import Buffer
 from pacs.domain.scratch import windows
 from pacs.domain.uid import parse_uid
@@ -23,6 +23,7 @@ from pacs.domain.uid import parse_uid
 PIXELS = frozenset((0x7FE00010, 0x7FE00008, 0x7FE00009))
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
+LONG = 1 << 16
 
 
 @dataclass(slots=True)
@@ -69,16 +70,28 @@ def digests(file: DicomFile, whole: Buffer) -> tuple[str, str]:
     return received.hexdigest(), data.hexdigest()
 
 
-def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, levels: Levels) -> Incoming:
+def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, levels: Levels, memo: Memo) -> Incoming:
     """All the index keeps of a file that lies at ``location``.  Raises :class:`Refused`."""
     identity, sop_class = identity_of(file)
     digest, data = digests(file, whole)
     pixels = layout(file)
+    frames, bulk = table_of(pixels, file.deflated), bulk_values(file, bulk_over)
     return Incoming(
-        identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location,
-        table_of(pixels, file.deflated), bulk_values(file, bulk_over),
-        *(levels.of(file, level) for level in QueryLevel),
+        identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location, frames, bulk,
+        levels.of(file, QueryLevel.STUDY), levels.of(file, QueryLevel.SERIES), levels.of(file, QueryLevel.INSTANCE),
+        _short_line(file, identity, bulk, frames, memo),
     )  # fmt: skip
+
+
+def _short_line(
+    file: DicomFile, identity: Identity, bulk: tuple[BulkValue, ...], frames: FrameTable, memo: Memo
+) -> bytes:
+    """The metadata line; nothing where what remains of the file without pixels and bulk values is over :data:`LONG`."""
+    pixels = layout(file).element
+    apart = (pixels.end - pixels.value if pixels is not None else 0) + sum(value.length for value in bulk)
+    if len(memoryview(file.buffer)) - apart > LONG:
+        return b""
+    return metadata_line(file, identity, {value.path: value.sha256 for value in bulk}, frames, memo)
 
 
 def at_rest(uid: str) -> str:

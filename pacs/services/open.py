@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from pacs.convert import shell as shells
 from pacs.convert.bulk import little_value
+from pacs.convert.describe import Memo, metadata_line
 from pacs.convert.frames import cut_frame
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
 from pacs.domain.errors import NotFound
 from pacs.domain.model import FramePlace, Instance
 from pacs.domain.ports import Buffer, Repository, Storage
-from pacs.services.lines import Lines
 from pacs.services.shelve import Place, Shelf
 
 _PIECE = 1 << 20
@@ -20,11 +20,9 @@ _PIECE = 1 << 20
 class Opener:
     """Files, frames, elements and metadata of stored instances."""
 
-    def __init__(
-        self, storage: Storage, repository: Repository, shelf: Shelf, limits: Limits, lines: Lines
-    ) -> None:
+    def __init__(self, storage: Storage, repository: Repository, shelf: Shelf, limits: Limits) -> None:
         self._storage, self._repository, self._shelf, self._limits = storage, repository, shelf, limits
-        self._lines = lines
+        self._memo = Memo()
 
     def pieces(self, instance: Instance) -> Iterator[Buffer]:
         """The exact Part 10 bytes."""
@@ -98,11 +96,9 @@ class Opener:
 
     def line(self, instance: Instance) -> bytes:
         """The DICOM JSON of the instance, URIs relative to its series' metadata document."""
-        kept = self._lines.get(instance.row, instance.digest)
-        if kept is not None:
-            return kept
         with self.walked(instance) as file:
-            return self._lines.make(file, instance.identity, instance.bulk, instance.frames)
+            bulk = {value.path: value.sha256 for value in instance.bulk}
+            return metadata_line(file, instance.identity, bulk, instance.frames, self._memo)
 
     def bulk(self, study: str, sha256: str) -> bytes:
         """A bulk value, wherever it lies."""

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from pacs.convert import part10
-from pacs.convert.describe import describe, identity_of
+from pacs.convert.describe import Memo, describe, identity_of
 from pacs.convert.levels import Levels
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
@@ -21,7 +21,6 @@ from pacs.domain.errors import Refused
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.domain.scratch import Scratch, windows
-from pacs.services.lines import Lines
 from pacs.services.receive import Memory, Part, refused
 from pacs.services.shelve import Item, Shelf
 
@@ -42,11 +41,9 @@ class Rules:
 class Store:
     """Stores instances.  Safe for threads; concurrent calls share commits."""
 
-    def __init__(
-        self, storage: Storage, repository: Repository, shelf: Shelf, rules: Rules, lines: Lines
-    ) -> None:
+    def __init__(self, storage: Storage, repository: Repository, shelf: Shelf, rules: Rules) -> None:
         self._storage, self._repository, self._shelf, self._rules = storage, repository, shelf, rules
-        self._lines = lines
+        self._memo = Memo()
         self._memory = Memory(rules.memory)
         self._levels = Levels(rules.catalogue)
         self._lock = threading.Lock()
@@ -93,7 +90,7 @@ class Store:
         return done
 
     def _describe(self, file: DicomFile, whole: Buffer, location: str) -> Incoming:
-        return describe(file, whole, location, self._rules.bulk_over, self._levels)
+        return describe(file, whole, location, self._rules.bulk_over, self._levels, self._memo)
 
     def prepare(self, files: Sequence[Buffer]) -> list[Incoming | str]:
         """Checks and shelves files: each ready to commit, or the reason why not."""
@@ -106,7 +103,6 @@ class Store:
             except Refused as refusal:
                 results.append(str(refusal))
                 continue
-            found = replace(found, line=self._lines.make(file, found.identity, found.bulk, found.frames))
             results.append(found)
             ready.append((found, file, whole))
         placed = iter(self._shelve(ready))
@@ -135,15 +131,9 @@ class Store:
                     future.set_exception(error)
                 continue
             at = 0
-            self._keep_lines(joined, outcomes)
             for batch, future in group:
                 future.set_result(outcomes[at : at + len(batch)])
                 at += len(batch)
-
-    def _keep_lines(self, batch: list[Incoming], outcomes: list[Outcome]) -> None:
-        for one, outcome in zip(batch, outcomes, strict=True):
-            if one.line and outcome.status in ("stored", "replaced"):
-                self._lines.keep(outcome.row, one.digest, one.line)
 
     def _log(self, study: str, sequence: int, record: Record) -> None:
         """The record of a batch, durable before COMMIT.  A record that is there already is of a commit that failed."""
