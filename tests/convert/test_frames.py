@@ -10,6 +10,7 @@ from pacs.convert import shell as shells
 from pacs.convert.bulk import little_value
 from pacs.convert.describe import describe
 from pacs.convert.frames import cut_frame
+from pacs.convert.levels import Levels
 from pacs.dicom.reader import read
 from tests.dicom.made import BIG, DEFLATED, EXPLICIT, UNDEFINED, end_of_sequence, explicit, image, item
 
@@ -56,7 +57,7 @@ def test_bulk_values_are_kept_in_little_endian() -> None:
     raw = image(1, 1, 1, 16, b"\1\2", BIG)
     cut = raw.index(b"\x7f\xe0\0\x10OW")
     raw = raw[:cut] + explicit(0x00281201, b"OW", table, mark=">") + raw[cut:]
-    [value] = describe(read(raw), raw, "", 64).bulk
+    [value] = describe(read(raw), raw, "", 64, Levels()).bulk
     assert value.sha256 == hashlib.sha256(_swapped(table)).hexdigest()
     assert little_value(read(raw), value) == _swapped(table)
     _comes_back(raw, [b"\2\1"])
@@ -64,7 +65,7 @@ def test_bulk_values_are_kept_in_little_endian() -> None:
 
 def test_pixels_that_hold_no_frame_are_a_bulk_value() -> None:
     raw = image(1, 500, 500, 16, bytes(300))
-    found = describe(read(raw), raw, "", 64)
+    found = describe(read(raw), raw, "", 64, Levels())
     assert found.frames.count == 0
     assert [value.path for value in found.bulk] == ["7FE00010"]
 
@@ -73,13 +74,13 @@ def test_a_value_too_large_for_metadata_is_a_bulk_value() -> None:
     raw = image(1, 1, 1, 8, b"ab")
     cut = raw.index(b"\xe0\x7f\x10\0OW")
     raw = raw[:cut] + explicit(0x00700000 + 0x0006, b"UT", b"x" * ((1 << 20) + 2)) + raw[cut:]
-    assert [value.path for value in describe(read(raw), raw, "", 64).bulk] == ["00700006"]
+    assert [value.path for value in describe(read(raw), raw, "", 64, Levels()).bulk] == ["00700006"]
 
 
 def _comes_back(raw: bytes, expected: list[bytes]) -> None:
     """The frames are as expected; out of shell, frames and bulk values come the same bytes."""
     walked = read(raw)
-    found = describe(walked, raw, "", 64)
+    found = describe(walked, raw, "", 64, Levels())
     view = walked.buffer
     frame: Callable[[int], bytes] = lambda n: bytes(cut_frame(found.frames, n, lambda o, length: view[o : o + length]))  # noqa: E731
     assert [frame(number) for number in range(1, found.frames.count + 1)] == expected

@@ -18,6 +18,7 @@ from pydicom.encaps import generate_frames
 
 from pacs.convert.describe import Memo, describe, metadata_line
 from pacs.convert.frames import cut_frame
+from pacs.convert.levels import Levels
 from pacs.dicom.reader import read
 from pacs.dicom.syntax import syntax
 from pacs.domain.errors import Refused
@@ -25,6 +26,7 @@ from pacs.domain.model import Incoming
 from tests.dicom.data import FILES, load
 
 BULK_OVER = 4096
+LEVELS = Levels()
 PIXELS = ("7FE00010", "7FE00008", "7FE00009")
 FRAMES = "frames"
 Member = tuple[str, Any]
@@ -138,7 +140,7 @@ def _members(model: dict[str, Any], binary: Callable[[str, dict[str, Any]], Any]
 
 def _ours(raw: bytes, memo: Memo) -> tuple[dict[str, Member], Incoming, list[str]]:
     file = read(raw)
-    found = describe(file, raw, "somewhere", BULK_OVER)
+    found = describe(file, raw, "somewhere", BULK_OVER, LEVELS)
     bulk = {value.path: value.sha256 for value in found.bulk}
 
     def binary(path: str, member: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pacs.convert.describe import Memo, describe, metadata_line
 from pacs.convert.frames import cut_frame
+from pacs.convert.levels import Levels
 from pacs.dicom.json import dataset_json
 from pacs.dicom.pixels import layout
 from pacs.dicom.reader import Limits, read
@@ -167,7 +168,7 @@ def _everything(raw: bytes) -> None:
     found = read(raw, Limits(inflated=10_000_000))
     orjson.loads(dataset_json(found, None))
     layout(found)
-    one = describe(found, raw, "somewhere", 64)
+    one = describe(found, raw, "somewhere", 64, Levels())
     bulk = {value.path: value.sha256 for value in one.bulk}
     orjson.loads(b"{" + b",".join(level.json for level in (one.study, one.series, one.instance)) + b"}")
     orjson.loads(metadata_line(found, one.identity, bulk, one.frames, Memo()))
