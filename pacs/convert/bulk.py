@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from pacs.convert.frames import swap_pieces, swap_words
-from pacs.dicom.json import LARGE
-from pacs.dicom.pixels import layout
+from pacs.dicom.elements import LARGE
+from pacs.dicom.pixels import PixelLayout
 from pacs.dicom.reader import WIDTH, DicomFile, Element
 from pacs.domain.model import BulkValue
 from pacs.domain.ports import Buffer
@@ -14,12 +14,11 @@ from pacs.domain.scratch import windows
 BULK_VRS = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
 
 
-def bulk_values(file: DicomFile, over: int) -> tuple[BulkValue, ...]:
+def bulk_values(file: DicomFile, over: int, found: PixelLayout) -> tuple[BulkValue, ...]:
     """Binary values over ``over`` bytes and any value over :data:`LARGE`, at any depth.
 
     Pixel data that frames were found in is not among them.
     """
-    found = layout(file)
     frames = found.element if found.count else None
     return tuple(_walk(file, file.elements, "", over, frames))
 

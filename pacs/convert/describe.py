@@ -75,7 +75,7 @@ def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, leve
     identity, sop_class = identity_of(file)
     digest, data = digests(file, whole)
     pixels = layout(file)
-    frames, bulk = table_of(pixels, file.deflated), bulk_values(file, bulk_over)
+    frames, bulk = table_of(pixels, file.deflated), bulk_values(file, bulk_over, pixels)
     return Incoming(
         identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location, frames, bulk,
         levels.of(file, QueryLevel.STUDY), levels.of(file, QueryLevel.SERIES), levels.of(file, QueryLevel.INSTANCE),

@@ -18,9 +18,10 @@ from pacs.dicom.inflate import inflated
 from pacs.domain.errors import StorageFault
 from pacs.domain.model import BulkValue, FrameTable
 from pacs.domain.ports import Buffer
-from pacs.domain.scratch import Scratch, windows
+from pacs.domain.scratch import Scratch, slicer, windows
 
 _MAGIC = b"SDW1"
+PIECE = 1 << 20
 WINDOW = 32768
 """Bytes of a base that deflate can look back to."""
 
@@ -93,17 +94,17 @@ def _frame_cuts(table: FrameTable) -> list[Cut]:
 
 def literal_of(whole: Buffer, recipe: Recipe) -> Buffer:
     """The bytes of the file that no cut covers."""
-    at, kept = 0, Scratch()
+    at, kept, source = 0, Scratch(), slicer(whole)
     for cut in recipe.cuts:
-        _copy(whole, at, cut.position, kept)
+        _copy(source, at, cut.position, kept)
         at = cut.position + cut.length
-    _copy(whole, at, len(memoryview(whole)), kept)
+    _copy(source, at, len(memoryview(whole)), kept)
     return kept.view()
 
 
-def _copy(source: Buffer, start: int, end: int, into: Scratch) -> None:
-    for piece in windows(source, start, end):
-        into.write(piece)
+def _copy(source: Callable[[int, int], Buffer], start: int, end: int, into: Scratch) -> None:
+    for at in range(start, end, PIECE):
+        into.write(source(at, min(PIECE, end - at)))
 
 
 def encode(shell: Shell, base: bytes | None) -> Buffer:
@@ -199,14 +200,15 @@ def hollow(shell: Shell, bulk: Callable[[str], bytes] | None = None) -> memoryvi
     The zeros of a large one are a hole in a temporary file: the size of the object does not matter.
     """
     whole, at, position = Scratch(shell.size), 0, 0
+    literal = slicer(shell.literal)
     for cut in shell.recipe.cuts:
         gap = cut.position - position
-        _copy(shell.literal, at, at + gap, whole)
+        _copy(literal, at, at + gap, whole)
         at += gap
         if cut.sha256 and bulk:
             whole.write(_as_received(cut, bulk(cut.sha256)))
         else:
             whole.skip(cut.length)
         position = cut.position + cut.length
-    _copy(shell.literal, at, len(memoryview(shell.literal)), whole)
+    _copy(literal, at, len(memoryview(shell.literal)), whole)
     return whole.view()

@@ -12,6 +12,8 @@ UNDEFINED: Final = 0xFFFFFFFF
 ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
 SEQUENCE_END: Final = 0xFFFEE0DD
+LARGE: Final = 1 << 20
+"""Bytes over which a value of any VR is bulk data (PS3.18 F.2.2): as text or numbers it would fill memory."""
 PIXEL_TAGS: Final = frozenset((0x7FE00010, 0x7FE00008, 0x7FE00009))
 
 

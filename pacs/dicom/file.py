@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field, replace
 
 from pacs.dicom import charset as charsets
-from pacs.dicom.elements import Element, Item
+from pacs.dicom.elements import LARGE, Element, Item
 from pacs.dicom.vr import NUMBERS, WIDTH
 
 
@@ -53,16 +53,16 @@ class DicomFile:
         return self._charset
 
     def text(self, tag: int, default: str = "") -> str:
-        """The whole value as text without padding; backslashes stay."""
+        """The whole value as text without padding; backslashes stay.  One too large for text is as if absent."""
         element = self.find(tag)
-        if element is None or element.items is not None:
+        if element is None or element.items is not None or element.length > LARGE:
             return default
         return self.charset.decode(bytes(self.raw(element)), element.vr).strip(" \0")
 
     def values(self, tag: int) -> list[str]:
         """The values of a string element; numbers of a binary one as their text."""
         element = self.find(tag)
-        if element is None or not element.length or element.items is not None:
+        if element is None or not 0 < element.length <= LARGE or element.items is not None:
             return []
         if element.vr in NUMBERS:
             return [str(value) for value in self._binary(element)]

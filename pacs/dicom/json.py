@@ -7,21 +7,23 @@ import re
 import struct
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import orjson
 
 from pacs.dicom import charset as charsets
 from pacs.dicom.charset import Charset
+from pacs.dicom.elements import LARGE
 from pacs.dicom.reader import WIDTH, DicomFile, Element, Item
+from pacs.dicom.vr import VRS
 
 BulkSink = Callable[[DicomFile, Element, str], str | None]
-Skip = Callable[[int], bool]
 Memo = dict[bytes, bytes]
 
-LARGE: Final = 1 << 20
-"""Bytes over which a value of any VR may be bulk data: such values would fill memory as JSON."""
 _MEMO_LIMIT: Final = 1024
+_MEMO_MOST: Final = 50_000
+_HELD: Final = 16384
 _CHARACTER_SET: Final = 0x00080005
 _UTF8: Final = b'"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 _BINARY: Final = frozenset(("OB", "OW", "OD", "OF", "OL", "OV", "UN"))
@@ -40,26 +42,31 @@ def members(
     charset: Charset,
     bulk: BulkSink | None,
     memo: Memo | None = None,
-    skip: Skip | None = None,
     path: str = "",
 ) -> list[tuple[int, bytes]]:
     """Members of one data set, ascending by tag; of duplicates the last (PS3.18 F.2.2)."""
-    context = _context(file, charset) if memo is not None else b""
-    buffer = file.buffer
-    out: dict[int, bytes] = {}
+    if memo is not None:
+        keys, held, base = _key_ends(_context(file, charset)), *_start_of(file, elements)
+    buffer, out, last, ascending = file.buffer, [], -1, True
     for element in elements:
         tag, vr, start, _, length, end, items, _ = element
-        if not tag & 0xFFFF or tag < 0x00030000 or tag >= 0xFFFC0000 or (skip is not None and skip(tag)):
+        if not tag & 0xFFFF or tag < 0x00030000 or tag >= 0xFFFC0000:
             continue
-        if memo is None or items is not None or end - start > _MEMO_LIMIT or (bulk and length and vr in _BINARY):
-            out[tag] = _member(file, element, charset, bulk, memo, path)
+        if tag <= last:
+            ascending = False
+        last = tag
+        if memo is None or end - start > _MEMO_LIMIT or items is not None or (vr in _BINARY and bulk and length):
+            out.append((tag, _member(file, element, charset, bulk, memo, path)))
             continue
-        key = context + vr.encode() + bytes(buffer[start:end])
+        stop = end - base
+        key = (held[start - base : stop] if stop <= _HELD else bytes(buffer[start:end])) + keys[vr]
         done = memo.get(key)
         if done is None:
-            done = memo[key] = _member(file, element, charset, None, None, path)
-        out[tag] = done
-    return sorted(out.items())
+            done = _member(file, element, charset, None, None, path)
+            if len(memo) < _MEMO_MOST:
+                memo[key] = done
+        out.append((tag, done))
+    return out if ascending else sorted(dict(out).items())
 
 
 def _context(file: DicomFile, charset: Charset) -> bytes:
@@ -68,28 +75,40 @@ def _context(file: DicomFile, charset: Charset) -> bytes:
     return b"%d%d%b\0" % (file.little, file.explicit, terms)
 
 
+@lru_cache(maxsize=64)
+def _key_ends(context: bytes) -> dict[str, bytes]:
+    """By VR, what ends the key of a member in the memo."""
+    return {vr: b"\0" + vr.encode() + context for vr in VRS.values()}
+
+
+def _start_of(file: DicomFile, elements: Sequence[Element]) -> tuple[bytes, int]:
+    """Most elements lie close together: one copy of their bytes is cheaper to cut keys from than the file."""
+    if not elements:
+        return b"", 0
+    base = elements[0].start
+    return bytes(file.buffer[base : min(elements[-1].end, base + _HELD)]), base
+
+
 def dataset_json(
     file: DicomFile, bulk: BulkSink | None, memo: Memo | None = None, replace: Mapping[int, bytes] = {}
 ) -> bytes:
-    """The whole data set as one JSON object in UTF-8 (PS3.18 F.2)."""
-    found = members(file, file.elements, file.charset, bulk, memo)
-    if replace:
-        merged = {**dict(found), **replace}
-        found = sorted((tag, text) for tag, text in merged.items() if text)
-    body = b"{" + b",".join([text for _, text in found]) + b"}"
-    if body.isascii() or _CHARACTER_SET in replace or any(tag == _CHARACTER_SET for tag, _ in found):
-        return body
-    found = sorted([*found, (_CHARACTER_SET, _UTF8)])
-    return b"{" + b",".join([text for _, text in found]) + b"}"
+    """The whole data set as one JSON object in UTF-8 (PS3.18 F.2).
+
+    ``replace``: ready members by tag that stand for the file's own; empty ones take theirs out.
+    """
+    found = dict(members(file, file.elements, file.charset, bulk, memo))
+    found.update(replace)
+    body = b",".join([text for tag in sorted(found) if (text := found[tag])])
+    if not body.isascii() and _CHARACTER_SET not in found:
+        found[_CHARACTER_SET] = _UTF8
+        body = b",".join([text for tag in sorted(found) if (text := found[tag])])
+    return b"{" + body + b"}"
 
 
-def member(file: DicomFile, tag: int, bulk: BulkSink | None = None, memo: Memo | None = None) -> bytes | None:
-    """The member of one top-level tag, or None where absent."""
+def member(file: DicomFile, tag: int) -> bytes | None:
+    """The member of one top-level tag, or None where absent; binary values are inline."""
     element = file.find(tag)
-    if element is None:
-        return None
-    found = members(file, [element], file.charset, bulk, memo)
-    return found[0][1] if found else None
+    return _member(file, element, file.charset, None, None, "") if element is not None else None
 
 
 def _member(
@@ -128,7 +147,7 @@ def _sequence(
     parts: list[bytes] = []
     for number, item in enumerate(items):
         own = _own_charset(file, item, charset)
-        found = members(file.within(item), item.elements, own, bulk, memo, None, f"{path}/{number}/")
+        found = members(file.within(item), item.elements, own, bulk, memo, f"{path}/{number}/")
         parts.append(b"{" + b",".join([text for _, text in found]) + b"}")
     return b',"Value":[' + b",".join(parts) + b"]"
 

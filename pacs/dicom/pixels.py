@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pacs.dicom.reader import DicomFile, Element
 from pacs.dicom.syntax import GE_PRIVATE, syntax
+from pacs.domain.scratch import slicer
 
 _PIXEL_TAGS: Final = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 _EXTENDED_OFFSETS: Final = 0x7FE00001
@@ -137,7 +138,7 @@ def _encapsulated(file: DicomFile, element: Element, frames: int) -> tuple[Fragm
         return ()
     if frames == 1 or syntax(file.transfer_syntax).media_type.startswith("video/"):
         return (body,)
-    tables = (_extended(file), _basic(file, table[0]))
+    tables = (_extended(file, len(body)), _basic(file, table[0], len(body)))
     for offsets in tables:
         groups = _by_offsets(body, offsets)
         if len(groups) == frames:
@@ -151,15 +152,16 @@ def _encapsulated(file: DicomFile, element: Element, frames: int) -> tuple[Fragm
     return _by_markers(file, body)[:frames]
 
 
-def _basic(file: DicomFile, table: tuple[int, int]) -> tuple[int, ...]:
-    """The Basic Offset Table."""
-    return struct.unpack_from(f"<{table[1] // 4}I", file.buffer, table[0])
+def _basic(file: DicomFile, table: tuple[int, int], most: int) -> tuple[int, ...]:
+    """The Basic Offset Table; one with more entries than there are fragments (``most``) is none."""
+    count = table[1] // 4
+    return struct.unpack_from(f"<{count}I", file.buffer, table[0]) if count <= most else ()
 
 
-def _extended(file: DicomFile) -> tuple[int, ...]:
-    """The Extended Offset Table."""
+def _extended(file: DicomFile, most: int) -> tuple[int, ...]:
+    """The Extended Offset Table, likewise."""
     element = file.find(_EXTENDED_OFFSETS)
-    if element is None or element.items is not None:
+    if element is None or element.items is not None or element.length // 8 > most:
         return ()
     return struct.unpack_from(f"<{element.length // 8}Q", file.buffer, element.value)
 
@@ -180,8 +182,9 @@ def _by_offsets(body: Fragments, offsets: tuple[int, ...]) -> tuple[Fragments, .
 def _by_markers(file: DicomFile, body: Fragments) -> tuple[Fragments, ...]:
     """Frames by the start of a codestream; a fragment without one goes on with the frame."""
     groups: list[list[tuple[int, int]]] = []
+    cut = slicer(file.buffer)
     for start, length in body:
-        head = bytes(file.buffer[start : start + min(length, 12)])
+        head = bytes(cut(start, min(length, 12)))
         if not groups or head.startswith(_MARKERS):
             groups.append([])
         groups[-1].append((start, length))

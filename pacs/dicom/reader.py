@@ -12,6 +12,7 @@ from pacs.dicom.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, sy
 from pacs.dicom.vr import TABLE, VRS, WIDTH
 from pacs.dicom.walk import Walker
 from pacs.domain.errors import PacsError, Refused
+from pacs.domain.uid import parse_uid
 
 __all__ = ["WIDTH", "Buffer", "DicomFile", "Element", "Item", "Limits", "read"]
 
@@ -47,8 +48,7 @@ def _read(buffer: memoryview, limits: Limits) -> DicomFile:
     uid = _meta_syntax(buffer, meta)
     if start >= size:
         raise Refused("truncated: no data set after the file meta information" if preamble else "not DICOM")
-    if not uid:
-        uid = _guess(buffer, start, size)
+    uid = parse_uid(uid, "TransferSyntaxUID") if uid else _guess(buffer, start, size)
     return _data_set(buffer, walker, limits, meta, uid, start, preamble)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Final
 
@@ -14,6 +14,7 @@ from pacs.domain.ports import Buffer
 
 WINDOW: Final = 4 << 20
 """Bytes of a mapped file that are resident at a time."""
+_AROUND: Final = 64 << 10  # what the system maps around a byte that is touched
 SPILL: Final = 8 << 20
 """Bytes that a ``Scratch`` holds in memory."""
 
@@ -41,6 +42,21 @@ def windows(buffer: Buffer, start: int = 0, end: int | None = None) -> Iterator[
             forget(view)
     if stop - start > WINDOW:
         forget(view)
+
+
+def slicer(buffer: Buffer) -> Callable[[int, int], memoryview]:
+    """``read(offset, length)`` giving views; of a mapped file about a window of what was read stays resident."""
+    view, taken = memoryview(buffer), 0
+
+    def read(offset: int, length: int) -> memoryview:
+        nonlocal taken
+        taken += max(length, _AROUND)
+        if taken > WINDOW:
+            forget(view)
+            taken = length
+        return view[offset : offset + length]
+
+    return read
 
 
 class Scratch:

@@ -8,6 +8,7 @@ for that.
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from pacs.convert import part10
 from pacs.convert.describe import identity_of
@@ -120,7 +121,7 @@ class Part:
                 self.result = self._describe(file, received, self.key)
                 return
             before = self.receiver
-            self._spill((_meta(file), *windows(received)))
+            self._spill(chain((_meta(file),), windows(received)))
         before.__exit__(None, None, None)
         with self.receiver.view() as whole:
             self.result = self._describe(read(whole, self._limits), whole, self.key)

@@ -14,7 +14,7 @@ from pacs.domain import layout
 from pacs.domain.errors import NotFound, StorageFault
 from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming, Instance
 from pacs.domain.ports import Buffer, Storage
-from pacs.domain.scratch import forget, windows
+from pacs.domain.scratch import forget, slicer, windows
 
 MOST_ATTEMPTS = 1000
 
@@ -106,8 +106,7 @@ class Shelf:
             return False
 
     def _contents(self, item: Item, has_siblings: bool) -> Mapping[str, Iterable[Buffer]]:
-        view = memoryview(item.file.buffer)
-        frame = partial(cut_frame, item.frames, read=lambda offset, length: view[offset : offset + length])
+        frame = partial(cut_frame, item.frames, read=slicer(item.file.buffer))
         recipe = shells.make_recipe(item.frames, item.bulk, not item.file.deflated)
         literal = shells.literal_of(item.whole, recipe)
         name, base = self._base_for(item.identity, literal, has_siblings)
@@ -122,7 +121,7 @@ class Shelf:
             files["frames.pack"] = _Frames(frame, numbers)
         else:
             files |= {f"frames/{number}": _Frames(frame, range(number, number + 1)) for number in numbers}
-        forget(view)
+        forget(item.file.buffer)
         return files
 
     def _at_rest(self, table: FrameTable) -> FrameTable:
