@@ -94,6 +94,6 @@ def assemble(
     tags.declare()
     return Services(
         settings, storage, repository, Store(storage, repository, shelf, rules, lines),
-        Settler(storage, repository, shelf, limits, lines), publisher, Search(repository, rules.catalogue),
+        Settler(storage, repository, shelf, limits), publisher, Search(repository, rules.catalogue),
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
     )  # fmt: skip

@@ -157,8 +157,15 @@ class Repository(Protocol):
         """Keeps the values of these tags for rows that have not changed since, up to row ``last``; None: all are done."""
         ...
 
-    def swap(self, study: str, publish: Callable[[], None]) -> None:
-        """Runs ``publish`` under the study's row lock."""
+    def waiting_lines(self, study: str, series: str) -> dict[int, bytes]:
+        """Row -> metadata line of the instances that no document shows yet; long lines are not among them."""
+        ...
+
+    def swap(self, study: str, publish: Callable[[], None], shows: tuple[str, int] | None = None) -> None:
+        """Runs ``publish`` under the study's row lock.
+
+        ``shows``: a series and a sequence; the lines that waited for a document up to there are forgotten.
+        """
         ...
 
     def unsealed(self, before: float) -> list[str]:

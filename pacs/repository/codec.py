@@ -101,6 +101,14 @@ def instance_columns(item: Incoming) -> dict[str, Any]:
     }
 
 
+def encode_line(line: bytes) -> bytes:
+    return zlib.compress(line, 1)
+
+
+def decode_line(data: bytes) -> bytes:
+    return zlib.decompress(data)
+
+
 def instance(row: Any) -> Instance:
     """An instance from a row of the repository's instance query."""
     return Instance(

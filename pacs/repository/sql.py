@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from pacs.domain import layout
@@ -69,6 +69,17 @@ _RELOCATE = (
     .where(_I.id == bindparam("row"), _I.location == bindparam("old"))
     .values(location=bindparam("new"), frames=bindparam("table"), received=bindparam("waits"))
 )
+_IN_SERIES = (_S.uid == bindparam("study"), _R.uid == bindparam("series"))
+_LINES = (
+    select(t.waiting_line)
+    .select_from(_JOINED.join(t.waiting_line, t.waiting_line.c.instance_id == _I.id))
+    .where(*_IN_SERIES, _I.until_sequence.is_(None))
+)
+_FORGET_LINES = delete(t.waiting_line).where(
+    t.waiting_line.c.instance_id.in_(
+        select(_I.id).select_from(_JOINED).where(*_IN_SERIES, _I.since_sequence <= bindparam("upto"))
+    )
+)
 _RETRIED = ("40P01", "40001")
 _ATTEMPTS = 4
 
@@ -124,11 +135,13 @@ class SqlRepository:
         with self._write() as connection:
             return sum(connection.execute(_RELOCATE, one).rowcount for one in values)
 
-    def swap(self, study: str, publish: Callable[[], None]) -> None:
+    def swap(self, study: str, publish: Callable[[], None], shows: tuple[str, int] | None = None) -> None:
         """Runs ``publish`` under the study's row lock (on SQLite: under the database's)."""
         with self._write() as connection:
             connection.execute(write.LOCK, {"uids": [study]}).all()
             publish()
+            if shows is not None:
+                connection.execute(_FORGET_LINES, {"study": study, "series": shows[0], "upto": shows[1]})
 
     def seal(self, study: str, manifest: Callable[[int, list[int]], None]) -> int | None:
         """A new version, None when nothing changed; ``manifest`` gets the sequences of its log records."""
@@ -177,6 +190,12 @@ class SqlRepository:
             chosen = chosen.where(_I.since_sequence <= at, or_(_I.until_sequence.is_(None), _I.until_sequence > at))
         with self._read() as connection:
             return [codec.instance(row) for row in connection.execute(chosen)]
+
+    def waiting_lines(self, study: str, series: str) -> dict[int, bytes]:
+        """Row -> metadata line of the instances that no document shows yet."""
+        with self._read() as connection:
+            found = connection.execute(_LINES, {"study": study, "series": series})
+            return {row.instance_id: codec.decode_line(row.line) for row in found}
 
     def shown(self, study: str, series: str | None = None) -> Shown | None:
         """None when unknown or empty."""

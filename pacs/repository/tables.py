@@ -160,6 +160,14 @@ change = Table(
 """``record``: the sequence of the log record that holds the change."""
 Index("change_of_study", change.c.study, change.c.sequence)
 
+waiting_line = Table(
+    "waiting_line",
+    metadata,
+    Column("instance_id", BigInteger, ForeignKey("instance.id"), primary_key=True, autoincrement=False),
+    Column("line", LargeBinary, nullable=False),
+)
+"""Metadata of instances that no document shows yet, so that the first document opens none of them."""
+
 study_version = Table(
     "study_version",
     metadata,

@@ -44,6 +44,7 @@ _NEW_VALUES = insert(t.search_value)
 _OLD_VALUES = delete(t.search_value).where(
     t.search_value.c.level == bindparam("at"), t.search_value.c.owner == bindparam("row")
 )
+_NEW_LINES = insert(t.waiting_line)
 _END = (
     update(t.instance)
     .where(_I.id == bindparam("row"))
@@ -210,6 +211,7 @@ class Batch:
         for step, row in zip(steps, ids, strict=True):
             assert step.after is not None
             step.after.row = row
+        self._keep_lines(steps)
         self._connection.execute(_NEW_CHANGES, [self._change(step) for step in steps])
         for step, row in zip(steps, (step.after.row for step in steps if step.after), strict=True):
             self._values += codec.value_rows(QueryLevel.INSTANCE, row, step.item.instance)
@@ -224,6 +226,15 @@ class Batch:
         if not new:
             self._connection.execute(_OLD_VALUES, {"at": int(level), "row": row})
         self._values += codec.value_rows(level, row, parent.latest)
+
+    def _keep_lines(self, steps: list[_Step]) -> None:
+        lines = [
+            {"instance_id": step.after.row, "line": codec.encode_line(step.item.line)}
+            for step in steps
+            if step.after is not None and step.item.line
+        ]
+        if lines:
+            self._connection.execute(_NEW_LINES, lines)
 
     def _instance(self, step: _Step) -> dict[str, Any]:
         """The row of a step; ends the row before it when that is of this batch too."""

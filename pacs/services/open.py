@@ -98,9 +98,6 @@ class Opener:
 
     def line(self, instance: Instance) -> bytes:
         """The DICOM JSON of the instance, URIs relative to its series' metadata document."""
-        kept = self._lines.get(instance.row, instance.digest)
-        if kept is not None:
-            return kept
         with self.walked(instance) as file:
             return self._lines.make(file, instance.identity, instance.bulk, instance.frames)
 

@@ -37,11 +37,14 @@ class Publisher:
             rows = self._repository.instances(study, series)
             if state_of(rows) == shown.state:
                 data = pack_document(join_lines(self._lines(study, series, rows, old)), shown)
-                self._swap(study, key, data, shown)
+                self._swap(study, key, data, shown, series)
                 return data, shown
 
     def _lines(self, study: str, series: str, rows: list[Instance], old: bytes | None) -> list[bytes]:
+        """Of the previous document, of what was kept when an instance came, else out of the instance."""
         known = self._known(study, series, old)
+        if any(row.row not in known for row in rows):
+            known |= self._repository.waiting_lines(study, series)
         return [known.get(row.row) or self._opener.line(row) for row in rows]
 
     def _known(self, study: str, series: str, old: bytes | None) -> dict[int, bytes]:
@@ -81,14 +84,14 @@ class Publisher:
         except NotFound:
             return None
 
-    def _swap(self, study: str, key: str, data: bytes, shown: Shown) -> None:
+    def _swap(self, study: str, key: str, data: bytes, shown: Shown, series: str | None = None) -> None:
         def put() -> None:
             now = self._stored(key)
             there = shown_by(now) if now else None
             if there is None or there.sequence <= shown.sequence:
                 self._storage.put(key, data)
 
-        self._repository.swap(study, put)
+        self._repository.swap(study, put, (series, shown.sequence) if series is not None else None)
 
     def seal(self, quiet: float) -> list[str]:
         """Seals a version of every study without commits for ``quiet`` seconds and publishes it; the studies."""

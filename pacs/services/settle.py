@@ -12,7 +12,6 @@ from pacs.domain import layout
 from pacs.domain.errors import NotFound
 from pacs.domain.model import Instance, Move
 from pacs.domain.ports import Repository, Storage
-from pacs.services.lines import Lines
 from pacs.services.shelve import Item, Shelf
 
 BATCH = 16
@@ -21,11 +20,8 @@ BATCH = 16
 class Settler:
     """Settles received instances in batches."""
 
-    def __init__(
-        self, storage: Storage, repository: Repository, shelf: Shelf, limits: Limits, lines: Lines
-    ) -> None:
+    def __init__(self, storage: Storage, repository: Repository, shelf: Shelf, limits: Limits) -> None:
         self._storage, self._repository, self._shelf, self._limits = storage, repository, shelf, limits
-        self._lines = lines
 
     def settle(self) -> int:
         """Settles one batch; the number of instances taken up, 0 when none wait."""
@@ -43,7 +39,6 @@ class Settler:
                 except NotFound:
                     continue  # another process settled it meanwhile
                 file = read(whole, self._limits)
-                self._lines.keep(one.row, one.digest, self._lines.make(file, one.identity, one.bulk, one.frames))
                 items.append((one, Item.of(one, file, whole)))
             places = self._shelf.put([item for _, item in items]) if items else []
             self._repository.relocate(

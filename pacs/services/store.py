@@ -93,7 +93,8 @@ class Store:
         return done
 
     def _describe(self, file: DicomFile, whole: Buffer, location: str) -> Incoming:
-        return describe(file, whole, location, self._rules.bulk_over, self._levels)
+        found = describe(file, whole, location, self._rules.bulk_over, self._levels)
+        return replace(found, line=self._lines.short(file, found))
 
     def prepare(self, files: Sequence[Buffer]) -> list[Incoming | str]:
         """Checks and shelves files: each ready to commit, or the reason why not."""
@@ -106,7 +107,6 @@ class Store:
             except Refused as refusal:
                 results.append(str(refusal))
                 continue
-            found = replace(found, line=self._lines.make(file, found.identity, found.bulk, found.frames))
             results.append(found)
             ready.append((found, file, whole))
         placed = iter(self._shelve(ready))
@@ -135,15 +135,9 @@ class Store:
                     future.set_exception(error)
                 continue
             at = 0
-            self._keep_lines(joined, outcomes)
             for batch, future in group:
                 future.set_result(outcomes[at : at + len(batch)])
                 at += len(batch)
-
-    def _keep_lines(self, batch: list[Incoming], outcomes: list[Outcome]) -> None:
-        for one, outcome in zip(batch, outcomes, strict=True):
-            if one.line and outcome.status in ("stored", "replaced"):
-                self._lines.keep(outcome.row, one.digest, one.line)
 
     def _log(self, study: str, sequence: int, record: Record) -> None:
         """The record of a batch, durable before COMMIT.  A record that is there already is of a commit that failed."""

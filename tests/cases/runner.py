@@ -153,11 +153,12 @@ class Counted(DiskStorage):
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The SQL statements of the block."""
+    """The SQL statements of the block, beginnings of transactions left out."""
     seen: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:

@@ -7,6 +7,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -347,6 +348,20 @@ class Contract:
         called: list[int] = []
         repository.swap("1.1", lambda: called.append(1))
         assert called == [1]
+
+    def test_lines_wait_for_a_document(self, repository: SqlRepository) -> None:
+        lines = [replace(incoming(sop=f"1.{n}"), line=b"line %d" % n) for n in range(3)]
+        first, second = repository.store(lines[:2], "", "replace", quiet)
+        before = repository.shown("1.1", "1.1.1")
+        (third,) = repository.store(lines[2:], "", "replace", quiet)
+        repository.store([incoming(series="9", sop="9")], "", "replace", quiet)
+        assert repository.waiting_lines("1.1", "1.1.1") == {first.row: b"line 0", second.row: b"line 1", third.row: b"line 2"}
+        assert repository.waiting_lines("1.1", "9") == {}
+        assert before is not None
+        repository.swap("1.1", lambda: None, ("1.1.1", before.sequence))
+        assert repository.waiting_lines("1.1", "1.1.1") == {third.row: b"line 2"}
+        repository.store([replace(incoming(sop="1.2", data="b"), line=b"new")], "", "replace", quiet)
+        assert list(repository.waiting_lines("1.1", "1.1.1").values()) == [b"new"]
 
     def test_migrate_twice_and_no_drift(self, url: str) -> None:
         assert state(url) == "empty"
