@@ -15,7 +15,7 @@ from pacs.config import load
 from pacs.dicomweb.app import create_app
 from pacs.storage.disk import DiskStorage
 from tests.cases.judge import Seen, judge, look_up, parsed
-from tests.cases.world import PREFIX, Answer, Outcome, World, other_study, values
+from tests.cases.world import PREFIX, Answer, Outcome, World, other_study, triple, values
 
 Case = dict[str, Any]
 Step = dict[str, Any]
@@ -60,7 +60,22 @@ class Run:
     def _store(self, step: Step) -> list[str]:
         outcome = self.world.store(step["files"])
         self.outcomes.append({path: one.stored for path, one in outcome.files.items()})
-        return judge_store(step, outcome, self.world)
+        done = [path for path, one in outcome.files.items() if one.stored]
+        other = [f"{path} does not come back as it was" for path in done if not self._comes_back(path)]
+        return judge_store(step, outcome, self.world) + other
+
+    def _comes_back(self, path: str) -> bool:
+        """Whether the instance's bytes are those of the file."""
+        accept = [("Accept", "application/dicom; transfer-syntax=*")]
+        got = self.world.ask("GET", triple(self.world.cases / path), accept)
+        return (got.status, got.body) == (200, (self.world.cases / path).read_bytes())
+
+    def metadata(self) -> dict[str, Any]:
+        """The metadata of every study the case left, by its UID."""
+        stored = {path for outcome in self.outcomes for path, there in outcome.items() if there}
+        studies = sorted({triple(self.world.cases / path).split("/")[2] for path in stored})
+        proxy = [("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"), ("Accept", "application/dicom+json")]
+        return {study: parsed(self.world.ask("GET", f"/studies/{study}/metadata", proxy)) for study in studies}
 
     def _fill(self, text: str) -> str:
         return re.sub(r"\{(etag|remembered)\}", lambda found: self._remembered[found[1]], text)
@@ -101,7 +116,7 @@ class Run:
         """One more study of another patient, with the same date and time."""
         name = f"{self.case['id']}/another-{self.world.door}.dcm"
         other_study(self.world.cases / self.case["files"][0]["path"], self.world.cases / name, "another patient")
-        self.world.store([name])
+        self.world.stow([name])
 
     def _arrange(self, at: int) -> None:
         """What a step that is not run here leaves behind for the next ones, made with this world's door."""
@@ -110,9 +125,9 @@ class Run:
             case ("B52", 0):  # few file handles
                 self.world.store(files, before=["prlimit", "--nofile=128"])
             case ("B56", 3):  # a file known and a new one at the same moment
-                self.world.store_at_once([[files[3]], [files[0]]])
+                self.world.store_at_once([[files[3]], [files[0]]], 2 if self.world.door == "create" else 1)
             case ("B57", 0):  # three writers
-                self.world.store_at_once([files[:10], files[10:20], files[20:]])
+                self.world.store_at_once([files[:10], files[10:20], files[20:]], 1)
             case ("B60", 3):  # a private SOP class
                 self.world.store(files)
             case ("B73", 3):  # once more after the failures

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,16 @@ PREFIX = "/dicomweb"
 BOUNDARY = "cases-boundary"
 STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 UIDS = (0x0020000D, 0x0020000E, 0x00080018)
-Headers = list[tuple[str, str]]
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    file.write(f"{used.ru_maxrss * 1024} {used.ru_utime + used.ru_stime}")
+sys.exit(code)
+"""
+"""Runs a command and writes down its peak memory (its own: a child of a large process would be told that one's) and the
+seconds of processor time it took."""
 
 
 class Answer(NamedTuple):
@@ -40,7 +48,10 @@ class Stored(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a door said about a store step, and what it cost."""
+    """What a door said about a store step, and what it cost.
+
+    ``seconds`` are of processor time: what the clock says depends on who else is at work.
+    """
 
     files: dict[str, Stored]
     seconds: float
@@ -59,6 +70,12 @@ def values(dataset: Mapping[str, Any], tag: str) -> list[Any]:
     """The values of an element of DICOM JSON."""
     found: list[Any] = dataset.get(tag, {}).get("Value", [])
     return found
+
+
+def tree_seconds(process: int) -> float:
+    """Seconds of processor time of a process and its descendants."""
+    tree = (psutil.Process(process), *psutil.Process(process).children(recursive=True))
+    return sum(sum(one.cpu_times()[:2]) for one in tree)
 
 
 def tree_memory(process: int, reset: bool = False) -> dict[int, int]:
@@ -86,7 +103,6 @@ class World:
         self._environment = {**os.environ, "TZ": zone}
         self._server: subprocess.Popen[str] | None = None
         self._prepared: dict[str, Stored] = {}
-        self._prepared_seconds: dict[str, float] = {}
         self._usual_memory = 0
         self.address = ("", 0)
 
@@ -142,22 +158,17 @@ class World:
         if self.door == "stow":
             return self.stow(paths)
         if paths and all(path in self._prepared for path in paths):
-            seconds = sum(self._prepared_seconds[path] for path in paths)
-            return Outcome({path: self._prepared.pop(path) for path in paths}, seconds, 0)
+            return Outcome({path: self._prepared.pop(path) for path in paths}, 0, 0)
         done = self._create(paths, **limits)
         return done._replace(extra_memory=max(done.extra_memory - self._usual_memory, 0))
 
-    def store_at_once(self, groups: list[list[str]]) -> None:
-        """Stores each group at the same moment: the last by the command, the others by this world's door."""
-        reports = [self.folder / f"report-{at}" for at in range(len(groups))]
-        if self.door == "stow":
-            with ThreadPoolExecutor(len(groups)) as pool:
-                waiting = [pool.submit(self.stow, group) for group in groups[:-1]]
-                last = self.finish_create(self.start_create(groups[-1], reports[-1]), groups[-1], reports[-1])
-                outcomes = [one.result() for one in waiting] + [last]
-        else:
-            running = [self.start_create(group, report) for group, report in zip(groups, reports, strict=True)]
-            outcomes = [self.finish_create(*one) for one in zip(running, groups, reports, strict=True)]
+    def store_at_once(self, groups: list[list[str]], commands: int) -> None:
+        """Stores each group at the same moment: so many of them, the last ones, by the command, the others by STOW."""
+        by_command = [(group, self.folder / f"report-{at}") for at, group in enumerate(groups)][len(groups) - commands :]
+        with ThreadPoolExecutor(len(groups)) as pool:
+            waiting = [pool.submit(self.stow, group) for group in groups[: len(groups) - commands]]
+            running = [(self.start_create(group, report), group, report) for group, report in by_command]
+            outcomes = [self.finish_create(*one) for one in running] + [one.result() for one in waiting]
         assert all(one.stored for outcome in outcomes for one in outcome.files.values()), outcomes
 
     def stow(self, paths: list[str]) -> Outcome:
@@ -166,9 +177,9 @@ class World:
         parts = [head + (self.cases / path).read_bytes() + b"\r\n" for path in paths]
         headers = [("Content-Type", STOW_TYPE), ("Accept", "application/dicom+json")]
         assert self._server is not None
-        before, started = tree_memory(self._server.pid, reset=True), time.perf_counter()
+        before, started = tree_memory(self._server.pid, reset=True), tree_seconds(self._server.pid)
         got = self.ask("POST", "/studies", headers, b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()]))
-        seconds = time.perf_counter() - started
+        seconds = tree_seconds(self._server.pid) - started
         extra = max(peak - before.get(process, peak) for process, peak in tree_memory(self._server.pid).items())
         told = json.loads(got.body)
         good, bad = values(told, "00081199"), values(told, "00081198")
@@ -183,19 +194,17 @@ class World:
 
     def start_create(self, paths: list[str], report: Path, before: list[str] | None = None) -> "subprocess.Popen[str]":
         """``mkdicomweb create`` on its way; ``before``: words in front of the command."""
-        command = [sys.executable, "-m", "pacs.cli.mkdicomweb", "create", "-c", str(self.config), "-o", str(self.root),
-                   "--report", str(report), "--processes", "1", *(str(self.cases / path) for path in paths)]  # fmt: skip
+        measure = [sys.executable, "-S", "-E", "-c", MEASURE, f"{report}-cost"]
+        options = ["-c", str(self.config), "-o", str(self.root), "--report", str(report), "--processes", "1"]
+        files = [str(self.cases / path) for path in paths]
+        command = [*(before or []), sys.executable, "-m", "pacs.cli.mkdicomweb", "create", *options, *files]
         return subprocess.Popen(
-            [*(before or []), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment
+            [*measure, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment
         )
 
     def finish_create(self, process: "subprocess.Popen[str]", paths: list[str], report: Path) -> Outcome:
         """Waits for the command and reads its report: a row for every file, exit 3 when some are refused."""
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        process.stdout.close()
+        said, _ = process.communicate(timeout=120)
         assert "Traceback" not in said and "database is locked" not in said, said
         rows = [json.loads(line) for line in report.read_text().splitlines()]
         by_name = {str(Path(row["path"]).relative_to(self.cases)): row for row in rows}
@@ -204,8 +213,8 @@ class World:
         files = {path: Stored(by_name[path]["status"] in good, by_name[path]["reason"]) for path in paths}
         assert not any(row["status"] == "failed" for row in rows), rows
         assert process.returncode == (0 if all(one.stored for one in files.values()) else 3), said
-        self._prepared_seconds |= {path: by_name[path]["seconds"] for path in paths}
-        return Outcome(files, sum(row["seconds"] for row in rows), usage.ru_maxrss * 1024)
+        memory, seconds = Path(f"{report}-cost").read_text().split()
+        return Outcome(files, float(seconds), int(memory))
 
     def _create(self, paths: list[str], before: list[str] | None = None) -> Outcome:
         report = self.folder / "report"
