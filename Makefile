@@ -20,7 +20,7 @@ run: setup
 	$(BIN)/dicomwebserver -o $(DEMO)
 
 test: setup
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 lint: setup
 	$(BIN)/ruff check .

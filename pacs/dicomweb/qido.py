@@ -51,7 +51,7 @@ def parse(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None
     most = min(limits.most, keys.most or limits.most)
     query = Query(
         level, tuple(found), study, series,
-        limit=min(_whole(given["limit"], "limit", 1), most) if "limit" in given else most,
+        limit=min(_whole(given["limit"], "limit", 0), most) if "limit" in given else most,
         offset=_whole(given["offset"], "offset", 0) if "offset" in given else 0,
         include=frozenset(fields | keys.include), include_all=everything,
         after=keys.after, keys=record_keys or keys.records or bool(keys.after),

@@ -90,7 +90,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An instance about to be stored: checked, described, its bytes durable at ``location``."""
+    """An instance about to be stored: checked, described, its bytes durable at ``location``.
+
+    ``line``: its metadata as a document will show it; empty where it is long and better made when it is wanted.
+    """
 
     identity: Identity
     sop_class: str
@@ -105,7 +108,6 @@ class Incoming:
     series: Level
     instance: Level
     line: bytes = b""
-    """The instance's DICOM JSON, where it was made along the way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,6 @@ BAD = [
     ("PatientID=A&00100020=A", "PatientID"),
     ("PatientID=%22%22", "emptyvaluematching"),
     ("PatientID=%FF", "UTF-8"),
-    ("limit=0", "limit"),
     ("limit=-1", "limit"),
     ("limit=", "limit"),
     ("limit=x", "limit"),

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from pacs.domain.errors import BadRequest, IndexFault
-from pacs.domain.model import BulkValue, FrameTable, Identity, Level, Move, Record
+from pacs.domain.model import BulkValue, FrameTable, Identity, Level, Move, Page, Record
 from pacs.domain.query import BY_NAME, VALUES, Attribute, Condition, Query, QueryLevel
 from pacs.repository import SqlRepository, make_engine
 from pacs.repository.migrate import migrate, prepare, state
@@ -311,6 +311,7 @@ class Contract:
         assert [r.identity[0] for r in repository.search(Query(QueryLevel.STUDY)).rows] == ["1.2", "1.1", "1.4", "1.3"]
         for level in QueryLevel:
             whole = repository.search(Query(level))
+            assert repository.search(Query(level, limit=0)) == Page([], len(whole.rows))
             paged = [repository.search(Query(level, limit=1, offset=n)) for n in range(len(whole.rows))]
             assert [p.rows[0] for p in paged] == whole.rows
             assert [p.remaining for p in paged] == list(range(len(whole.rows)))[::-1]
