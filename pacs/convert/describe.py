@@ -77,7 +77,7 @@ def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, leve
     return Incoming(
         identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location,
         table_of(pixels, file.deflated), bulk_values(file, bulk_over),
-        *(levels.of(file, level) for level in QueryLevel),
+        levels.of(file, QueryLevel.STUDY), levels.of(file, QueryLevel.SERIES), levels.of(file, QueryLevel.INSTANCE),
     )  # fmt: skip
 
 
