@@ -202,6 +202,11 @@ BAD = [
     ("PatientID=A&00100020=A", "PatientID"),
     ("PatientID=%22%22", "emptyvaluematching"),
     ("PatientID=%FF", "UTF-8"),
+    ("PatientID=%00", "NUL"),
+    ("PatientName=" + "+".join(f"w{n}" for n in range(40)) + "&fuzzymatching=true", "PatientName"),
+    ("ModalitiesInStudy=" + ",".join(f"M{n}" for n in range(40)) + "&multiplevaluematching=true", "ModalitiesInStudy"),
+    ("StudyTime=12-11", "StudyTime"),
+    ("StudyDate=20200101&StudyTime=12-11", "StudyTime"),
     ("limit=0", "limit"),
     ("limit=-1", "limit"),
     ("limit=", "limit"),
@@ -456,12 +461,14 @@ def test_the_command_indexes_tags(tmp_path: Path) -> None:
         ({"tag": "00091001"}, "creator"),
         ({"tag": "00090010", "creator": "X", "vr": "LO"}, "no private attribute"),
         ({"tag": "00431099", "creator": "SOMEBODY"}, "give its vr"),
-        ({"tag": "PatientID", "creator": "X"}, "not private"),
+        ({"tag": "PatientAge", "creator": "X"}, "not private"),
+        ({"tag": "PatientID"}, "already"),
         ({"tag": "ProcedureCodeSequence"}, "cannot be searched"),
         ({"tag": "PatientID.PatientName"}, "neither a keyword"),
-        ({"tag": "PatientID", "level": "patient"}, "study"),
+        ({"tag": "PatientAge", "level": "patient"}, "study"),
+        ({"tag": "StationName"}, "twice"),
     ],
 )
 def test_bad_tags_are_refused(tag: dict[str, str], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Settings.model_validate({"staticWadoConfig": {"searchableTags": [tag]}})
+        Settings.model_validate({"staticWadoConfig": {"searchableTags": [tag, {"tag": "0008,1010", "level": "series"}]}})
