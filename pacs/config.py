@@ -76,6 +76,16 @@ class SearchableTag(_Section):
         return self
 
 
+def _each_once(tags: tuple[SearchableTag, ...]) -> tuple[SearchableTag, ...]:
+    from pacs.dicom.names import path_of, plain_tag
+
+    paths = [path_of(plain_tag(one.tag)) for one in tags]
+    twice = [one.tag for one, path in zip(tags, paths, strict=True) if paths.count(path) > 1]
+    if twice:
+        raise ValueError(f"'{twice[0]}' is there twice")
+    return tags
+
+
 class StaticWadoConfig(_Section):
     """The store: where it lies, how objects enter it, what a received object may cost."""
 
@@ -90,7 +100,7 @@ class StaticWadoConfig(_Section):
     max_inflated_bytes: Positive = 512 * MiB
     receive_memory_bytes: Count = 64 * MiB
     static_wado_ae: AeTitle = "DICOMWEB"
-    searchable_tags: tuple[SearchableTag, ...] = ()
+    searchable_tags: Annotated[tuple[SearchableTag, ...], AfterValidator(_each_once)] = ()
 
 
 class CorsOptions(_Section):

@@ -37,6 +37,8 @@ def parse(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None
     for name, value in pairs:
         if "\ufffd" in name or "\ufffd" in value:
             raise BadRequest(f"{name[:70]!r}: the query is not UTF-8")
+        if "\0" in value:
+            raise BadRequest(f"{name[:70]!r}: no value holds a NUL character")
     given = _once(pairs)
     rules = Rules(*(_flag(given.get(name, ""), name) for name in _SINGLE[2:5]))
     if given.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):

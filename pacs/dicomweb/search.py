@@ -8,7 +8,8 @@ from pacs.dicomweb import accept, qido
 from pacs.dicomweb.errors import Problem, answer, problem
 from pacs.dicomweb.requests import base_url, in_thread, pairs, settings_of, uids, wanted
 from pacs.dicomweb.types import Receive, Scope, Send
-from pacs.domain.query import QueryLevel
+from pacs.domain.query import Query, QueryLevel
+from pacs.services.search import Answer
 
 JSON = "application/dicom+json"
 XML = "application/dicom+xml"
@@ -84,9 +85,8 @@ class Searches:
         query = pairs(scope["query_string"])
         kind = _chosen(wanted(query, headers.get("accept")))
         parsed = qido.parse(query, target.level, target.study, target.series, self._limits)
-        found = await in_thread(self._search.run, parsed.query, base_url(headers, self._root, self._public))
-        media, body = (JSON, _json(found.records)) if kind == "json" else await in_thread(_xml, found.records)
-        tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        base = base_url(headers, self._root, self._public)
+        found, media, body, tag = await in_thread(self._run, parsed.query, base, kind)
         given = [
             ("content-type", media), ("etag", tag), ("cache-control", "no-cache"), ("vary", "Accept"),
             ("warning", qido.warnings(found.remaining, parsed.unmatched, found.pending)),
@@ -95,6 +95,12 @@ class Searches:
         if _same(headers.get("if-none-match", ""), tag):
             return 304, told[1:], b""
         return 200, [*told, (b"content-length", str(len(body)).encode())], body
+
+    def _run(self, query: Query, base: str | None, kind: str) -> tuple[Answer, str, bytes, str]:
+        """The answer, its media type, body and tag."""
+        found: Answer = self._search.run(query, base)
+        media, body = (JSON, _json(found.records)) if kind == "json" else _xml(found.records)
+        return found, media, body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
 
 
 def _refused(method: str, target: Target) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

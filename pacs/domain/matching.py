@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs.domain import values
-from pacs.domain.attributes import Attribute
+from pacs.domain.attributes import VALUES, Attribute
 from pacs.domain.errors import BadRequest
 from pacs.domain.query import Condition
 from pacs.domain.uid import is_uid
@@ -14,8 +14,8 @@ _LISTS = re.compile(r"[,\\]")
 _EMPTY = '""'
 _MULTIPLE = frozenset(("AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"))
 _WILD = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
-MOST = 1000
-"""Values of one list."""
+MOST, FEW = 1000, 32
+"""Values of a list of which any, or all, have to match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,15 @@ def _any(a: Attribute, found: list[str], rules: Rules) -> Condition:
     if len(found) == 1:
         return Condition(a, "equals", (found[0],))
     every = rules.multiple and a.multiple and a.vr in _MULTIPLE
+    if every:
+        _few(a, found)
     return Condition(a, "all" if every else "list", tuple(dict.fromkeys(found)))
+
+
+def _few(a: Attribute, found: list[str]) -> None:
+    """Each of these is looked up by itself."""
+    if len(found) > FEW:
+        raise BadRequest(f"{a.keyword}: more than {FEW} values that must all be there")
 
 
 def _uids(a: Attribute, text: str, rules: Rules) -> Condition:
@@ -99,9 +107,10 @@ def _names(a: Attribute, text: str, rules: Rules) -> Condition:
     """PN: folded; fuzzy is word by word (PS3.18 8.3.4.2)."""
     wild = "*" in text or "?" in text
     if rules.fuzzy and not ("*" in text.rstrip("*") or "?" in text):
-        found = values.words(values.fold(text.rstrip("*")))
+        found = list(dict.fromkeys(values.words(values.fold(text.rstrip("*")))))
+        _few(a, found)
         if found:
-            return Condition(a, "words", tuple(dict.fromkeys(found)))
+            return Condition(a, "words", tuple(found))
     if wild:
         return Condition(a, "wildcard", (values.fold(text)[: values.LONGEST],))
     return _any(a, [values.fold(piece) for piece in _split(a, text, r"\\")], rules)
@@ -182,6 +191,8 @@ def combined(found: list[Condition], texts: dict[str, str]) -> list[Condition]:
     for day, clock in _PAIRS.items():
         dates, times = by_tag.get(day), by_tag.get(clock)
         if dates is None or times is None or dates.kind != "range" or "-" not in texts.get(clock, ""):
+            continue
+        if VALUES in (dates.attribute.column, times.attribute.column):
             continue
         joint = (dates.values[0], times.values[0], dates.values[1], times.values[1])
         found = [one for one in found if one not in (dates, times)]

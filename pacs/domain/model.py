@@ -198,6 +198,11 @@ class Found:
     key: bytes = b""
     sop_classes: tuple[str, ...] = ()
 
+    @property
+    def instance_count(self) -> int:
+        """Instances of the study, or of the series when the record is below it."""
+        return self.instances[-1] if self.instances else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

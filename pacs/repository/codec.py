@@ -3,8 +3,11 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.domain import layout
 from pacs.domain.model import BulkValue, FrameTable, Identity, Incoming, Instance, Level
@@ -49,6 +52,12 @@ def attributes(level: QueryLevel, values: Level) -> dict[str, Any]:
         value = values.keys.get(name)
         columns[name] = integer(value) if number else _text(name, value)
     return columns
+
+
+def insert_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts what another has not inserted in the meantime."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
 def integer(value: str | int | None) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from pacs.domain.model import Level, TagRow
 from pacs.domain.query import Attribute, QueryLevel
@@ -36,7 +36,7 @@ def declare(connection: Connection, wanted: Sequence[Attribute]) -> None:
     empty = connection.execute(select(_I.id).limit(1)).one_or_none() is None
     for path, level, vr, creator in sorted(told - known):
         row = {"path": path, "level": level, "vr": vr, "creator": creator, "position": 0, "done": empty}
-        connection.execute(insert(t.search_tag).values(row))
+        codec.insert_once(connection, t.search_tag, [row])
 
 
 def _paths(path: str) -> tuple[str, str, str]:
@@ -67,6 +67,15 @@ def _latest(connection: Connection, instances: Select[Any], owned: Any) -> Any:
     return codec.instance(row) if row is not None else None
 
 
+def _lock(connection: Connection, level: QueryLevel, owner: int) -> None:
+    """The lock a store takes; instances do not change once they are there."""
+    if level == QueryLevel.STUDY:
+        connection.execute(select(_S.id).where(_S.id == owner).with_for_update()).all()
+    elif level == QueryLevel.SERIES:
+        parent = select(_R.study_id).where(_R.id == owner).scalar_subquery()
+        connection.execute(select(_S.id).where(_S.id == parent).with_for_update()).all()
+
+
 def index(
     connection: Connection,
     level: QueryLevel,
@@ -78,12 +87,13 @@ def index(
     table = _TABLES[level]
     names = [name for path in paths for name in _paths(path)]
     for row, values in found:
-        now = connection.execute(select(table).where(table.c.id == row.owner).with_for_update()).mappings().one_or_none()
+        _lock(connection, level, row.owner)
+        now = connection.execute(select(table).where(table.c.id == row.owner)).mappings().one_or_none()
         if now is None or (level != QueryLevel.INSTANCE and now["sequence"] != row.sequence):
             continue
         connection.execute(delete(t.search_value).where(_V.level == int(level), _V.owner == row.owner, _V.path.in_(names)))
         if new := codec.value_rows(level, row.owner, values):
-            connection.execute(insert(t.search_value), new)
+            codec.insert_once(connection, t.search_value, new)
         if values.extra:
             extra = codec.encode_extra(codec.decode_extra(bytes(now["extra"])) | dict(values.extra))
             connection.execute(update(table).where(table.c.id == row.owner).values(extra=extra))

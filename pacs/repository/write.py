@@ -40,7 +40,6 @@ _NEXT = (
 _NEW_SERIES = insert(t.series).returning(_R.id, sort_by_parameter_order=True)
 _NEW_INSTANCES = insert(t.instance).returning(_I.id, sort_by_parameter_order=True)
 _NEW_CHANGES = insert(t.change)
-_NEW_VALUES = insert(t.search_value)
 _OLD_VALUES = delete(t.search_value).where(
     t.search_value.c.level == bindparam("at"), t.search_value.c.owner == bindparam("row")
 )
@@ -217,7 +216,7 @@ class Batch:
             self._values += codec.value_rows(QueryLevel.INSTANCE, row, step.item.instance)
         self._finish()
         if self._values:
-            self._connection.execute(_NEW_VALUES, self._values)
+            codec.insert_once(self._connection, t.search_value, self._values)
 
     def _replace_values(self, level: QueryLevel, parent: _Parent, new: bool) -> None:
         """The searchable values of a study or series are those of its latest instance."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pacs.convert.levels import apart
 from pacs.dicom.names import is_multiple, keyword_of, path_of, plain_tag, vr_of
-from pacs.domain.attributes import VALUES, Attribute, Catalogue, QueryLevel
+from pacs.domain.attributes import STANDARD, VALUES, Attribute, Catalogue, QueryLevel
 from pacs.domain.errors import PacsError
 from pacs.domain.model import Level, TagRow
 from pacs.domain.ports import Repository
@@ -36,6 +36,9 @@ def attribute_of(tag: str, level: str, vr: str | None = None, creator: str | Non
     found = vr_of(last) or vr or ""
     if found not in _SEARCHED:
         raise ValueError(f"'{tag}': values of VR {found or '(unknown)'} cannot be searched" + ("" if found else ": give its vr"))
+    standard = STANDARD.find(path)
+    if standard is not None and standard.column:
+        raise ValueError(f"'{tag}' is searchable already")
     several = private or is_multiple(last)
     return Attribute(keyword_of(path), path, found, QueryLevel[level.upper()], VALUES, "A", several, creator or "")
 

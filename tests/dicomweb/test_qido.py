@@ -2,13 +2,20 @@
 
 import asyncio
 import base64
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from pacs.bootstrap import Services
+from pacs.config import Settings
+from pacs.dicom.xml import to_json
 from pacs.dicomweb.app import create_app
 from tests.dicomweb.archive import CT, MR, SR, archive
 
@@ -195,6 +202,11 @@ BAD = [
     ("PatientID=A&00100020=A", "PatientID"),
     ("PatientID=%22%22", "emptyvaluematching"),
     ("PatientID=%FF", "UTF-8"),
+    ("PatientID=%00", "NUL"),
+    ("PatientName=" + "+".join(f"w{n}" for n in range(40)) + "&fuzzymatching=true", "PatientName"),
+    ("ModalitiesInStudy=" + ",".join(f"M{n}" for n in range(40)) + "&multiplevaluematching=true", "ModalitiesInStudy"),
+    ("StudyTime=12-11", "StudyTime"),
+    ("StudyDate=20200101&StudyTime=12-11", "StudyTime"),
     ("limit=-1", "limit"),
     ("limit=", "limit"),
     ("limit=x", "limit"),
@@ -401,3 +413,61 @@ def test_extra_tags_of_new_instances(tmp_path_factory: pytest.TempPathFactory) -
     with archive(tmp_path_factory.mktemp("new"), {"searchableTags": TAGS}) as tagged:
         got = ask(tagged, "/series?StationName=SCANNER&00431028=U*")
         assert uids(got.json(), "0020000E") == "1.1.1" and "warning" not in got.headers
+
+
+XML = ['multipart/related; type="application/dicom+xml"', "multipart/related; type=application/dicom+xml"]
+
+
+@pytest.mark.parametrize("accept", XML)
+def test_xml(services: Services, accept: str) -> None:
+    """A part a record (10.6.4, 8.7.3); the same attributes as in JSON (PS3.19 A.1)."""
+    got = ask(services, "/studies?PatientID=P_1%5CQ", accept=accept)
+    kind, _, mark = got.headers["content-type"].partition("; boundary=")
+    assert (got.status_code, kind) == (200, 'multipart/related; type="application/dicom+xml"')
+    parts = got.content.split(f"--{mark}".encode())
+    assert (parts[0], parts[-1], len(parts)) == (b"", b"--\r\n", 4)
+    heads, bodies = zip(*(part.split(b"\r\n\r\n", 1) for part in parts[1:-1]), strict=True)
+    assert set(heads) == {b"\r\nContent-Type: application/dicom+xml"}
+    assert [to_json(body.rstrip()) for body in bodies] == found(services, "/studies?PatientID=P_1%5CQ")
+    none = ask(services, "/studies?PatientID=none", accept=accept)
+    assert none.content == f"--{none.headers['content-type'].partition('; boundary=')[2]}--\r\n".encode()
+
+
+def test_the_command_indexes_tags(tmp_path: Path) -> None:
+    """``mkdicomweb index-tags``; a wrong tag is told with its place."""
+    with archive(tmp_path):
+        pass
+    config = tmp_path / "config.json5"
+    command = [sys.executable, "-m", "pacs.cli.mkdicomweb"]
+    config.write_text(json.dumps({"staticWadoConfig": {"rootDir": str(tmp_path / "root"), "searchableTags": TAGS}}))
+    done = subprocess.run([*command, "index-tags", "-c", str(config)], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 tags are indexed, 13 rows were read for them\n"
+    again = subprocess.run([*command, "index-tags", "-c", str(config)], capture_output=True, text=True, check=True)
+    assert "0 rows" in again.stdout
+    listed = subprocess.run(
+        [*command, "list", "-c", str(config), "--json", "StationName=SC*"], capture_output=True, text=True, check=True
+    )
+    assert uids(json.loads(listed.stdout), "0020000D") == "1.1"
+    config.write_text(json.dumps({"staticWadoConfig": {"searchableTags": [{"tag": "PixelData"}]}}))
+    wrong = subprocess.run([*command, "index-tags", "-c", str(config)], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "searchableTags.0" in wrong.stderr and "cannot be searched" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ({"tag": "Nope"}, "neither a keyword"),
+        ({"tag": "00091001"}, "creator"),
+        ({"tag": "00090010", "creator": "X", "vr": "LO"}, "no private attribute"),
+        ({"tag": "00431099", "creator": "SOMEBODY"}, "give its vr"),
+        ({"tag": "PatientAge", "creator": "X"}, "not private"),
+        ({"tag": "PatientID"}, "already"),
+        ({"tag": "ProcedureCodeSequence"}, "cannot be searched"),
+        ({"tag": "PatientID.PatientName"}, "neither a keyword"),
+        ({"tag": "PatientAge", "level": "patient"}, "study"),
+        ({"tag": "StationName"}, "twice"),
+    ],
+)
+def test_bad_tags_are_refused(tag: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings.model_validate({"staticWadoConfig": {"searchableTags": [tag, {"tag": "0008,1010", "level": "series"}]}})
