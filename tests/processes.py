@@ -33,10 +33,12 @@ def told(done: Done) -> str:
 
 
 @contextmanager
-def serving(*words: object, command: list[str] | None = None, cwd: Path | None = None) -> Iterator[str]:
+def serving(
+    *words: object, command: list[str] | None = None, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """The DICOMweb root of a server that runs meanwhile, on a free port."""
     full = [*(command or line("dicomwebserver")), *map(str, words), "--port", "0"]
-    process = subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    process = subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=env)
     try:
         assert process.stdout is not None and process.stderr is not None
         first = process.stdout.readline()
