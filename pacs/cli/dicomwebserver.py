@@ -3,23 +3,17 @@
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pacs.cli.exits import USAGE, exit_code
-from pacs.domain.errors import ConfigFault, PacsError, StorageFault
+from pacs.domain.errors import ConfigFault, StorageFault
 
 if TYPE_CHECKING:
     from pacs.config import Settings
 
 _SECTION = "dicomWebServerConfig"
 BACKLOG = 2048
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"dicomwebserver: {message}", err=True)
-    raise typer.Exit(code)
 
 
 def _overrides(
@@ -159,21 +153,18 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the store by DICOMweb."""
-    try:
-        settings = _load(config, _overrides(root, host, port, workers, allow_unauthenticated))
-        with _open(settings) as sock:
-            _start(settings, sock)
-    except ConfigFault as fault:
-        _fail("\n".join(fault.problems), USAGE)
-    except PacsError as error:
-        _fail(str(error), exit_code(error))
-    except OSError as error:
-        _fail(f"{error.filename or 'the store'}: {error.strerror or error}", 1)
+    settings = _load(config, _overrides(root, host, port, workers, allow_unauthenticated))
+    with _open(settings) as sock:
+        _start(settings, sock)
 
 
 def main() -> None:
     """The console script."""
-    typer.run(serve)
+    from pacs.cli.run import run
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(serve)
+    run(app, "dicomwebserver")
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def main() -> None:
     """Entry point: errors become one line and an exit code."""
     from pacs.cli.run import run
 
-    run(app)
+    run(app, "mkdicomweb")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Reader:
     async def pieces(self) -> AsyncIterator[bytes]:
         """Pieces of about :data:`BUFFER`, none of them empty; TooLarge over the limit."""
         waiting, size, total = [], 0, 0
-        async for chunk in self._request.stream():
+        async for chunk in self._chunks():
             total += len(chunk)
             if total > self._most:
                 raise TooLarge(f"the body is over the limit of {self._most} bytes", self._most)
@@ -88,9 +88,19 @@ class Reader:
             if size >= BUFFER:
                 yield b"".join(waiting)
                 waiting, size = [], 0
-        self._left = False
         if size:
             yield b"".join(waiting)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        """As they come; BadRequest when the client goes away, which nobody reads."""
+        while self._left:
+            message = await self._request.receive()
+            if message["type"] != "http.request":
+                self._left = False
+                raise BadRequest("the client went away")
+            self._left = message.get("more_body", False)
+            if data := message.get("body", b""):
+                yield data
 
     async def linger(self) -> None:
         """Reads on for a while: a connection closed over unread bytes is reset, and the answer lost with it.

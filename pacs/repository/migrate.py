@@ -9,7 +9,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DatabaseError
 
 import pacs
 from pacs.domain.errors import IndexFault
@@ -25,6 +26,7 @@ def migrate(url: str, revision: str = "head") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     engine = make_engine(url)
     try:
+        _probe(engine)
         with _file_lock(path), engine.connect().execution_options(writing=True) as connection, _advisory_lock(connection):
             config = _config()
             config.attributes["connection"] = connection
@@ -40,10 +42,21 @@ def state(url: str) -> str:
         return "empty"
     engine = make_engine(url)
     try:
+        _probe(engine)
         with engine.connect() as connection:
             return _state(connection)
     finally:
         engine.dispose()
+
+
+def _probe(engine: Engine) -> None:
+    """IndexFault, in one line, when this is no database or none that can be reached."""
+    try:
+        with engine.connect() as connection:
+            inspect(connection).has_table("study")
+    except DatabaseError as fault:
+        where = engine.url.render_as_string(hide_password=True)
+        raise IndexFault(f"{where}: {' '.join(str(fault.orig).split())}") from None
 
 
 def prepare(url: str) -> None:

@@ -73,7 +73,7 @@ class Part:
         self.data += bytes(data)
 
     def end(self) -> None:
-        self.ended = True
+        """Nothing to check."""
 
     def discard(self) -> None:
         self.discarded = True
