@@ -20,8 +20,9 @@ from pacs.services.settle import Settler
 from pacs.services.shelve import Shelf
 from pacs.services.store import Rules, Store
 from pacs.services.tags import TagIndexer, attribute_of
+from pacs.services.transcode import Transcoder
 from pacs.storage.disk import DiskStorage
-from pacs.workers.pool import RenderPool
+from pacs.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from pacs.config import Settings
@@ -41,8 +42,9 @@ class Services:
     retrieve: Retrieve
     pictures: Pictures
     exporter: Exporter
-    pool: RenderPool
+    pool: WorkerPool
     tags: TagIndexer
+    transcoder: Transcoder
 
     def close(self) -> None:
         self.pool.close()
@@ -88,7 +90,7 @@ def assemble(
     opener = Opener(storage, repository, shelf, limits, lines)
     publisher = Publisher(storage, repository, opener)
     server = settings.server
-    pool = RenderPool(server.render_processes, server.render_seconds)
+    pool = WorkerPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
@@ -96,4 +98,5 @@ def assemble(
         settings, storage, repository, Store(storage, repository, shelf, rules, lines),
         Settler(storage, repository, shelf, limits, lines), publisher, Search(repository, rules.catalogue),
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
+        Transcoder(repository, opener, pool, server.transcode_cache_bytes),
     )  # fmt: skip

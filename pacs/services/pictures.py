@@ -3,28 +3,30 @@
 Drawn in worker processes with limits.  Failure to draw never fails anything but the picture.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from pacs.convert.picture import picture_of
-from pacs.convert.render import Picture
+from pacs.convert.notes import notes_of
+from pacs.convert.picture import Picture, picture_of
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, PacsError, RenderFailed
-from pacs.domain.model import FramePlace, Identity, Instance
+from pacs.domain.model import FramePlace, Identity, Instance, RenderOptions
 from pacs.domain.ports import Repository, Storage
 from pacs.services.open import Opener
 
 THUMBNAIL = (256, 256)
 ENCAPSULATED_DOCUMENT = 0x00420011
+MOST_GIF_FRAMES = 120
+_WHOLE = (None, None, None, None)
 
-Viewport = tuple[int, int]
-Window = tuple[float, float]
+Size = tuple[int, int]
 
 
 class Renderer(Protocol):
-    """Draws one frame as JPEG.  Raises RenderFailed."""
+    """Draws frames as JPEG, PNG or GIF.  Raises RenderFailed."""
 
     def render(
-        self, picture: Picture, frame: bytes, viewport: Viewport | None, quality: int = 85, window: Window | None = None
+        self, picture: Picture, frames: Sequence[bytes], options: RenderOptions, notes: Sequence[str] = ()
     ) -> bytes: ...
 
 
@@ -36,11 +38,11 @@ class Pictures:
 
     def thumbnail(
         self, study: str, series: str | None = None, instance: str | None = None, frame: int | None = None,
-        viewport: Viewport | None = None,
+        viewport: Size | None = None,
     ) -> bytes:  # fmt: skip
         """JPEG of a study, a series (their middle instance), an instance (its middle frame) or a frame."""
         if series is not None and instance is not None:
-            return self._draw(self._one(Identity(study, series, instance)), frame, viewport or THUMBNAIL, 80, None)
+            return self._thumbnail(self._one(Identity(study, series, instance)), frame, viewport or THUMBNAIL)
         stored = None if viewport not in (None, THUMBNAIL) else self._stored(study, series)
         if stored is not None:
             return stored
@@ -56,7 +58,7 @@ class Pictures:
         except NotFound:
             return None
 
-    def _first(self, rows: list[Instance], viewport: Viewport) -> bytes:
+    def _first(self, rows: list[Instance], viewport: Size) -> bytes:
         """The middle instance, or the nearest to the front that can be drawn."""
         with_frames = [row for row in rows if row.frames.count]
         if not with_frames:
@@ -65,10 +67,13 @@ class Pictures:
         reason = RenderFailed("nothing to draw")
         for row in [middle, *with_frames[:3]]:
             try:
-                return self._draw(row, None, viewport, 80, None)
+                return self._thumbnail(row, None, viewport)
             except RenderFailed as failure:
                 reason = failure
         raise reason
+
+    def _thumbnail(self, row: Instance, frame: int | None, size: Size) -> bytes:
+        return self._draw(row, frame, RenderOptions((*size, *_WHOLE), quality=80))
 
     def publish(self, study: str) -> None:
         """Stores the thumbnails of a study and its series, as far as they can be drawn."""
@@ -82,15 +87,17 @@ class Pictures:
         except PacsError:
             self._storage.delete(key)
 
-    def rendered(
-        self, identity: Identity, frame: int | None, viewport: Viewport | None, quality: int, window: Window | None
-    ) -> tuple[bytes, str]:
-        """(bytes, media type): JPEG, or the document itself where one is encapsulated."""
+    def rendered(self, identity: Identity, frame: int | None, options: RenderOptions) -> tuple[bytes, str]:
+        """(bytes, media type): a picture of the frame (none given: the middle one, for GIF all), or the document itself
+        where one is encapsulated, or the video where frames are one.
+
+        Raises NotFound, BadRequest (a viewport without a pixel of the image), NotAcceptable, RenderFailed.
+        """
         row = self._one(identity)
         document = self._document(row)
         if document is not None:
             return document
-        return self._draw(row, frame, viewport, quality, window), "image/jpeg"
+        return self._draw(row, frame, options), options.media
 
     def _document(self, row: Instance) -> tuple[bytes, str] | None:
         if row.frames.count:
@@ -107,11 +114,21 @@ class Pictures:
             raise NotFound(f"instance {identity.instance} in series {identity.series} of study {identity.study}")
         return found
 
-    def _draw(
-        self, row: Instance, frame: int | None, viewport: Viewport | None, quality: int, window: Window | None
-    ) -> bytes:
+    def _draw(self, row: Instance, frame: int | None, options: RenderOptions) -> bytes:
+        numbers, step = _numbers(row.frames.count, frame, options.media)
         with self._opener.walked(row, with_bulk=True) as file:
-            picture = picture_of(file)
-        number = frame if frame is not None else (row.frames.count + 1) // 2
-        data = self._opener.frame(FramePlace(row.location, row.frames, row.transfer_syntax), number)
-        return self._renderer.render(picture, data, viewport, quality, window)
+            picture = picture_of(file, numbers[0])
+            notes = notes_of(file, options.annotation)
+        place = FramePlace(row.location, row.frames, row.transfer_syntax)
+        frames = [self._opener.frame(place, number) for number in numbers]
+        return self._renderer.render(picture, frames, options, notes)
+
+
+def _numbers(count: int, frame: int | None, media: str) -> tuple[list[int], int]:
+    """The frames to draw and how many of the instance's one of them stands for."""
+    if frame is not None:
+        return [frame], 1
+    if media != "image/gif" or count < 2:
+        return [(count + 1) // 2 or 1], 1
+    step = -(-count // MOST_GIF_FRAMES)
+    return list(range(1, count + 1, step)), step

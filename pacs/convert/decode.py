@@ -1,0 +1,287 @@
+"""A frame as stored to an array of its words: native, RLE, deflated and every code stream there is a codec for.
+
+Pure functions. numpy and the codecs are imported inside, so that importing this module is cheap for processes that
+never decode. Whatever goes wrong is ``RenderFailed``. Foreign streams belong in a worker process (``pacs.workers``).
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pacs.convert.codestream import check_stream, tells_colours
+from pacs.convert.picture import Picture
+from pacs.domain.errors import BadRequest, NotAcceptable, RenderFailed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+
+MAX_PIXELS = 256 << 20
+NATIVE = "1.2.840.10008.1.2.1"
+RLE = "1.2.840.10008.1.2.5"
+DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+CODECS = {
+    **{f"1.2.840.10008.1.2.4.{n}": "jpeg" for n in (50, 51, 53, 55)},
+    **{f"1.2.840.10008.1.2.4.{n}": "jpeg-lossless" for n in (57, 70)},
+    **{f"1.2.840.10008.1.2.4.{n}": "jpegls" for n in (80, 81)},
+    **{f"1.2.840.10008.1.2.4.{n}": "jpeg2k" for n in (90, 91)},
+    **{f"1.2.840.10008.1.2.4.{n}": "htj2k" for n in (201, 202, 203)},
+    **{f"1.2.840.10008.1.2.4.{n}": "jpegxl" for n in (110, 111, 112)},
+}
+
+
+def decodable(syntax: str) -> bool:
+    """Whether frames of this transfer syntax (as they lie at rest) can be decoded."""
+    return syntax in (NATIVE, RLE, DEFLATED_FRAMES) or syntax in CODECS
+
+
+def decoded_photometric(picture: Picture) -> str:
+    """The photometric interpretation of what :func:`decode` gives."""
+    if picture.samples == 1:
+        return picture.photometric
+    if CODECS.get(picture.syntax) in ("jpeg", "jpegxl") or picture.photometric in ("YBR_RCT", "YBR_ICT"):
+        return "RGB"
+    return picture.photometric.removesuffix("_422").removesuffix("_420")
+
+
+def decode(picture: Picture, frame: bytes) -> "Array":
+    """The words as they were stored: rows x columns (x 3), of the header's width and sign.
+
+    Bits above BitsStored stay in native and RLE words. 1 bit becomes bytes of 0 and 1; subsampled colours are spread.
+    """
+    with failing("cannot decode"):
+        check_picture(picture)
+        pixels = _coded(picture, frame, CODECS[picture.syntax]) if picture.syntax in CODECS else _plain(picture, frame)
+        expected = shape_of(picture)
+        if pixels.shape != expected:
+            raise RenderFailed(f"the frame is {pixels.shape}, the header says {expected}")
+        return pixels
+
+
+def stored_values(picture: Picture, words: "Array") -> "Array":
+    """The values: what lies above the high bit and below the stored bits is dropped, the sign extended."""
+    import numpy as np
+
+    if picture.float_kind or picture.bits_allocated == 1:
+        return words
+    shift = max(0, picture.high_bit + 1 - picture.bits_stored) if picture.syntax not in CODECS else 0
+    if shift:
+        words = np.right_shift(words, shift)
+    return _sign(picture, words)
+
+
+@contextmanager
+def failing(action: str) -> Iterator[None]:
+    """Turns whatever goes wrong inside into RenderFailed."""
+    try:
+        yield
+    except (RenderFailed, NotAcceptable, BadRequest):
+        raise
+    except MemoryError as error:
+        raise RenderFailed(f"{action}: not enough memory") from error
+    except Exception as error:
+        raise RenderFailed(f"{action}: {error or type(error).__name__}") from error
+
+
+def check_picture(picture: Picture) -> None:
+    """Refuses pixel descriptions that no frame can have, before memory is taken."""
+    if picture.rows < 1 or picture.columns < 1:
+        raise RenderFailed("the picture has no pixels")
+    if picture.rows * picture.columns * picture.samples > MAX_PIXELS:
+        raise RenderFailed("the picture is too large")
+    if picture.samples not in (1, 3):
+        raise RenderFailed(f"{picture.samples} samples per pixel are not supported")
+    if picture.float_kind:
+        return
+    if picture.bits_allocated not in (1, 8, 16, 32):
+        raise RenderFailed(f"{picture.bits_allocated} bits allocated are not supported")
+    if not 1 <= picture.bits_stored <= picture.bits_allocated:
+        raise RenderFailed(f"{picture.bits_stored} bits stored are not possible")
+
+
+def shape_of(picture: Picture) -> tuple[int, ...]:
+    """Rows x columns, or rows x columns x samples."""
+    size = (picture.rows, picture.columns)
+    return size if picture.samples == 1 else (*size, picture.samples)
+
+
+def frame_bytes(picture: Picture) -> int:
+    """The length of a native frame, without subsampling."""
+    bits = picture.float_kind or picture.bits_allocated
+    return (picture.rows * picture.columns * picture.samples * bits + 7) // 8
+
+
+# --- bytes that are pixels, once inflated or unpacked ---
+
+
+def _plain(picture: Picture, frame: bytes) -> "Array":
+    if picture.syntax == RLE:
+        return _rle(picture, frame)
+    if picture.syntax == DEFLATED_FRAMES:
+        return _native(picture, zlib.decompressobj(-15).decompress(frame, frame_bytes(picture)))
+    if picture.syntax != NATIVE:
+        raise RenderFailed(f"transfer syntax {picture.syntax} cannot be decoded")
+    return _native(picture, frame)
+
+
+def _native(picture: Picture, frame: bytes) -> "Array":
+    import numpy as np
+
+    size = frame_bytes(picture)
+    if _is_packed_422(picture, frame):
+        return _unpack_422(picture, frame)
+    if len(frame) < size:
+        raise RenderFailed(f"the frame has {len(frame)} bytes, {size} are needed")
+    if picture.float_kind:
+        return np.frombuffer(frame[:size], f"<f{picture.float_kind // 8}").reshape(shape_of(picture))
+    if picture.bits_allocated == 1:
+        return _unpack_bits(picture, frame[:size])
+    flat = np.frombuffer(frame[:size], f"<{'i' if picture.signed else 'u'}{picture.bits_allocated // 8}")
+    if picture.samples == 3 and picture.planar == 1:
+        return flat.reshape(3, picture.rows, picture.columns).transpose(1, 2, 0)
+    return flat.reshape(shape_of(picture))
+
+
+def _unpack_bits(picture: Picture, packed: bytes) -> "Array":
+    """The first pixel is the lowest bit (PS3.5 8.1.1)."""
+    import numpy as np
+
+    bits = np.unpackbits(np.frombuffer(packed, "u1"), bitorder="little")
+    return bits[: picture.rows * picture.columns * picture.samples].reshape(shape_of(picture))
+
+
+def _is_packed_422(picture: Picture, frame: bytes) -> bool:
+    """Two bytes a pixel; some writers keep all three in spite of the name."""
+    if not picture.photometric.endswith("_422") or picture.bits_allocated != 8:
+        return False
+    pixels = picture.rows * picture.columns
+    return picture.columns % 2 == 0 and 2 * pixels <= len(frame) < 3 * pixels
+
+
+def _unpack_422(picture: Picture, frame: bytes) -> "Array":
+    import numpy as np
+
+    size = picture.rows * picture.columns * 2
+    packed = np.frombuffer(frame[:size], "u1").reshape(picture.rows, picture.columns // 2, 4)
+    out = np.empty((picture.rows, picture.columns, 3), "u1")
+    out[:, 0::2, 0], out[:, 1::2, 0] = packed[..., 0], packed[..., 1]
+    for sample in (1, 2):
+        out[..., sample] = np.repeat(packed[..., sample + 1], 2, axis=1)
+    return out
+
+
+def _rle(picture: Picture, frame: bytes) -> "Array":
+    import numpy as np
+    from rle import utils
+
+    if len(frame) * 64 < frame_bytes(picture):  # two bytes make 128 at most
+        raise RenderFailed("the frame is too short for its rows and columns")
+    width = max(1, picture.bits_allocated // 8)
+    segments = struct.unpack_from("<I", frame)[0]
+    if segments != picture.samples * width:
+        raise RenderFailed(f"{segments} RLE segments do not fit the header")
+    decode_rle: Any = utils.__dict__["decode_frame"]  # not among the typed exports
+    if picture.bits_allocated == 1:  # the packed bytes are what was encoded
+        return _unpack_bits(picture, bytes(decode_rle(frame, frame_bytes(picture), 8, "<")))
+    data = decode_rle(frame, picture.rows * picture.columns, picture.bits_allocated, "<")
+    planes = np.frombuffer(data, f"<{'i' if picture.signed else 'u'}{width}").reshape(-1, picture.rows, picture.columns)
+    return planes[0] if picture.samples == 1 else planes.transpose(1, 2, 0)
+
+
+# --- code streams ---
+
+
+def _coded(picture: Picture, frame: bytes, codec: str) -> "Array":
+    import numpy as np
+
+    check_stream(picture, frame, codec)
+    pixels = np.asarray(_DECODERS[codec](picture, frame))
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.shape == (3, picture.rows, picture.columns) and _by_plane(picture, frame, codec):
+        pixels = pixels.transpose(1, 2, 0)
+    return _words(picture, pixels)
+
+
+def _by_plane(picture: Picture, frame: bytes, codec: str) -> bool:
+    """Whether the codec gave planes; of 3 x 3 x 3 the shape does not tell."""
+    if (picture.rows, picture.columns) != (3, 3):
+        return True
+    scan = frame.find(b"\xff\xda")
+    return codec == "jpegls" and frame[scan + 4 : scan + 5] == b"\1"  # one component a scan
+
+
+def _words(picture: Picture, pixels: "Array") -> "Array":
+    """Decoded samples as the header's words; the header's sign counts, whatever the stream's is."""
+    if pixels.dtype.kind not in "ui":
+        raise RenderFailed(f"the code stream holds {pixels.dtype}, the header says integers")
+    width = max(1, picture.bits_allocated // 8)
+    if picture.signed or pixels.dtype.kind == "i":
+        pixels = _sign(picture, pixels) if picture.signed != (pixels.dtype.kind == "i") else pixels
+    elif pixels.dtype.itemsize > width and int(pixels.max()) >> (8 * width):
+        raise RenderFailed(f"the code stream has values over {8 * width} bits")
+    return pixels.astype(f"{'i' if picture.signed else 'u'}{width}", copy=False)
+
+
+def _sign(picture: Picture, pixels: "Array") -> "Array":
+    """Read the low ``bits_stored`` bits as the header's kind of integer."""
+    import numpy as np
+
+    width = pixels.dtype.itemsize
+    spare = 8 * width - picture.bits_stored
+    if spare < 0 or pixels.dtype.kind not in "ui":
+        return pixels
+    raw = pixels.view(f"u{width}") if pixels.dtype.kind == "i" else pixels
+    if not picture.signed:
+        return raw & np.array((1 << picture.bits_stored) - 1, raw.dtype) if spare else raw
+    signed: Array = (raw << np.array(spare, raw.dtype)).view(f"i{width}")
+    return np.right_shift(signed, spare)
+
+
+def _decode_jpeg(picture: Picture, frame: bytes) -> "Array":
+    """JFIF and Adobe markers tell the colours; without them the header does."""
+    import imagecodecs
+
+    if picture.samples == 1 or tells_colours(frame):
+        return imagecodecs.jpeg8_decode(frame)
+    space = "YCBCR" if picture.photometric.startswith("YBR") else "RGB"
+    return imagecodecs.jpeg8_decode(frame, colorspace=space, outcolorspace="RGB")
+
+
+def _decode_lossless(picture: Picture, frame: bytes) -> "Array":
+    """Lossless streams have no colour transform: take the samples as they are."""
+    import imagecodecs
+
+    try:
+        if picture.samples == 1:
+            return imagecodecs.jpeg8_decode(frame)
+        return imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
+    except imagecodecs.Jpeg8Error:
+        return imagecodecs.jpegsof3_decode(frame)
+
+
+def _decode_htj2k(_: Picture, frame: bytes) -> "Array":
+    import imagecodecs
+
+    return imagecodecs.htj2k_decode(frame, planar=False)
+
+
+def _decode_with(name: str) -> Callable[[Picture, bytes], "Array"]:
+    def run(_: Picture, frame: bytes) -> "Array":
+        import imagecodecs
+
+        result: Array = getattr(imagecodecs, f"{name}_decode")(frame)
+        return result
+
+    return run
+
+
+_DECODERS: dict[str, Callable[[Picture, bytes], "Array"]] = {
+    "jpeg": _decode_jpeg,
+    "jpeg-lossless": _decode_lossless,
+    "htj2k": _decode_htj2k,
+    **{name: _decode_with(name) for name in ("jpegls", "jpeg2k", "jpegxl")},
+}
