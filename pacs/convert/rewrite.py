@@ -14,6 +14,7 @@ from pacs.domain.ports import Buffer
 
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 _TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"))
+_VRS = frozenset(vr.encode() for vr in (*_LONG, *_TEXT, "AT", "FD", "FL", "SL", "SS", "UI", "UL", "US"))
 _SWAP = {
     "AT": 2, "US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4,
     "FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8,
@@ -70,13 +71,14 @@ class Rewriter:
                 yield self._changed(*added.pop(0))
             is_length = not element.tag & 0xFFFF and (not self._verbatim or element.tag >> 16 in touched)
             kept = element.tag not in changes and not is_length
-            if kept and self._verbatim and end == element.start:
+            as_is = kept and self._verbatim and bytes(self._file.buffer[element.start + 4 : element.start + 6]) in _VRS
+            if as_is and end == element.start:
                 end = element.end
                 continue
             if end > start:
                 yield self._file.buffer[start:end]
             start = end = -1
-            if kept and self._verbatim:
+            if as_is:
                 start, end = element.start, element.end
             elif kept:
                 yield self._element(element, self._file.little)
