@@ -6,15 +6,17 @@ Pure: the frames come from the caller, one by one, so that a file of any size ta
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from pacs.convert.decode import CODECS, NATIVE
 from pacs.convert.encode import LOSSY, described
-from pacs.convert.frames import swap_words
+from pacs.convert.frames import pack_bits
 from pacs.convert.part10 import IMPLEMENTATION_UID
 from pacs.convert.picture import Picture
-from pacs.convert.rewrite import END_OF_SEQUENCE, Rewriter, Value, head, item_head
+from pacs.convert.rewrite import END_OF_SEQUENCE, Rewriter, Value, head, item_head, turned
+from pacs.dicom.elements import UNDEFINED
 from pacs.dicom.pixels import PixelLayout
-from pacs.dicom.reader import UNDEFINED, DicomFile
+from pacs.dicom.reader import DicomFile
 from pacs.dicom.syntax import syntax
 from pacs.domain.errors import NotAcceptable
 from pacs.domain.ports import Buffer
@@ -41,12 +43,7 @@ def recode(
     native = not kind.encapsulated and not syntax(file.transfer_syntax).encapsulated
     pieces = _data_set(file, layout, None if native else picture, target, stored if native else frame)
     meta = make_meta_group(file, target)
-    return _joined(meta, _deflated(pieces) if kind.deflated else pieces)
-
-
-def _joined(first: bytes, rest: Iterable[Buffer]) -> Iterator[Buffer]:
-    yield first
-    yield from rest
+    return chain((meta,), _deflated(pieces) if kind.deflated else pieces)
 
 
 def _deflated(pieces: Iterable[Buffer]) -> Iterator[bytes]:
@@ -90,7 +87,7 @@ def _data_set(
         return writer.pieces(file.elements, {})
     at = file.elements.index(pixels)
     if picture is None:
-        return _chain(
+        return chain(
             writer.pieces(file.elements[:at], {}),
             _native_value(file, layout, target, frame),
             writer.pieces(file.elements[at + 1 :], {}),
@@ -99,15 +96,10 @@ def _data_set(
     value = _fragments(layout, frame) if syntax(target).encapsulated else _decoded_value(layout, after, target, frame)
     first = next(value)  # the first frame is made before anything is said
     changes = _changes(picture, after, target, layout.count, len(first) if target in LOSSY else 0)
-    return _chain(
+    return chain(
         writer.pieces(file.elements[:at], {**changes, **dict.fromkeys(_OFFSET_TABLES)}),
         (first,), value, writer.pieces(file.elements[at + 1 :], {}),
     )  # fmt: skip
-
-
-def _chain(*parts: Iterable[Buffer]) -> Iterator[Buffer]:
-    for part in parts:
-        yield from part
 
 
 def _native_length(length: int) -> int:
@@ -122,28 +114,14 @@ def _native_value(file: DicomFile, layout: PixelLayout, target: str, stored: Fra
     assert element is not None
     yield head(element.tag, element.vr, _native_length(element.length), syntax(target).explicit)
     if layout.bits:
-        yield from joined_bits(layout.count, layout.bits, stored, element.length)
+        yield from pack_bits(map(stored, range(1, layout.count + 1)), layout.bits)
     else:
         for number in range(1, layout.count + 1):
             yield stored(number)
     done = layout.count * layout.bits // 8 if layout.bits else layout.count * layout.size
     done += bool(layout.bits and layout.count * layout.bits % 8)
-    rest = file.buffer[element.value + done : element.value + element.length]
-    yield swap_words(bytes(rest), layout.swap) if layout.swap else rest
+    yield from turned(file, element.value + done, element.value + element.length, layout.swap)
     yield bytes(element.length % 2)
-
-
-def joined_bits(count: int, bits: int, frame: Frame, length: int) -> Iterator[bytes]:
-    """Frames of ``bits`` bits each, one right after another as native pixel data has them (PS3.5 8.1.1)."""
-    held = filled = sent = 0
-    for number in range(1, count + 1):
-        held |= (int.from_bytes(frame(number), "little") & ((1 << bits) - 1)) << filled
-        filled += bits
-        whole = filled // 8
-        yield (held & ((1 << 8 * whole) - 1)).to_bytes(whole, "little")
-        held, filled, sent = held >> 8 * whole, filled - 8 * whole, sent + whole
-    if filled and sent < length:
-        yield held.to_bytes(1, "little")
 
 
 def _decoded_value(layout: PixelLayout, after: Picture, target: str, frame: Frame) -> Iterator[Buffer]:
@@ -155,7 +133,7 @@ def _decoded_value(layout: PixelLayout, after: Picture, target: str, frame: Fram
     first = frame(1)
     yield head(tag, vr, _native_length(length), syntax(target).explicit)
     if bits % 8:
-        yield from joined_bits(layout.count, bits, lambda n: first if n == 1 else frame(n), length)
+        yield from pack_bits(chain((first,), map(frame, range(2, layout.count + 1))), bits)
     else:
         yield first
         for number in range(2, layout.count + 1):

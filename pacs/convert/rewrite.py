@@ -8,13 +8,15 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pacs.convert.frames import swap_words
-from pacs.dicom.reader import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, DicomFile, Element, Item
+from pacs.convert.frames import swap_pieces, swap_words
+from pacs.dicom.elements import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Item
+from pacs.dicom.reader import DicomFile
+from pacs.dicom.vr import VRS
 from pacs.domain.ports import Buffer
+from pacs.domain.scratch import WINDOW, windows
 
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 _TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"))
-_VRS = frozenset(vr.encode() for vr in (*_LONG, *_TEXT, "AT", "FD", "FL", "SL", "SS", "UI", "UL", "US"))
 _SWAP = {
     "AT": 2, "US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OL": 4, "OF": 4,
     "FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8,
@@ -71,7 +73,7 @@ class Rewriter:
                 yield self._changed(*added.pop(0))
             is_length = not element.tag & 0xFFFF and (not self._verbatim or element.tag >> 16 in touched)
             kept = element.tag not in changes and not is_length
-            as_is = kept and self._verbatim and bytes(self._file.buffer[element.start + 4 : element.start + 6]) in _VRS
+            as_is = kept and self._verbatim and bytes(self._file.buffer[element.start + 4 : element.start + 6]) in VRS
             if as_is and end == element.start:
                 end = element.end
                 continue
@@ -81,7 +83,7 @@ class Rewriter:
             if as_is:
                 start, end = element.start, element.end
             elif kept:
-                yield self._element(element, self._file.little)
+                yield from self._top(element)
             elif added and added[0][0] == element.tag:
                 yield self._changed(*added.pop(0))
         if end > start:
@@ -94,9 +96,19 @@ class Rewriter:
         data = _even(value.data, value.vr)
         return head(tag, value.vr, len(data), self._explicit) + data
 
+    def _top(self, element: Element) -> Iterator[Buffer]:
+        """An element written anew; a long value in pieces."""
+        little = self._file.little
+        if element.length <= WINDOW or element.items is not None or element.fragments is not None:
+            yield self._element(element, little)
+            return
+        yield head(element.tag, element.vr, element.length + element.length % 2, self._explicit)
+        yield from turned(self._file, element.value, element.value + element.length, 0 if little else _SWAP.get(element.vr, 0))
+        yield _padding(element.vr) * (element.length % 2)
+
     def _element(self, element: Element, little: bool) -> bytes:
         if element.items is not None:
-            return self._sequence(element, little)
+            return self._sequence(element)
         if element.fragments is not None:
             fragments = [item_head(n) + bytes(self._file.buffer[at : at + n]) for at, n in element.fragments]
             return head(element.tag, element.vr, UNDEFINED, self._explicit) + b"".join(fragments) + END_OF_SEQUENCE
@@ -106,23 +118,34 @@ class Rewriter:
         data = _even(data, element.vr)
         return head(element.tag, element.vr, len(data), self._explicit) + data
 
-    def _sequence(self, element: Element, little: bool) -> bytes:
-        """A sequence; one hidden in a big endian UN is little endian inside (PS3.5 6.2.2)."""
-        if not little and self._file.explicit and bytes(self._file.buffer[element.start + 4 : element.start + 6]) == b"UN":
-            little = True
-        body = b"".join(self._item(item, little) for item in element.items or ())
+    def _sequence(self, element: Element) -> bytes:
+        body = b"".join(self._item(item) for item in element.items or ())
         if element.end - element.value == element.length:
             return head(element.tag, "SQ", len(body), self._explicit) + body
         return head(element.tag, "SQ", UNDEFINED, self._explicit) + body + END_OF_SEQUENCE
 
-    def _item(self, item: Item, little: bool) -> bytes:
-        body = b"".join(self._element(element, little) for element in item.elements if element.tag & 0xFFFF)
+    def _item(self, item: Item) -> bytes:
+        body = b"".join(self._element(element, item.little) for element in item.elements if element.tag & 0xFFFF)
         length = int.from_bytes(self._file.buffer[item.value - 4 : item.value], "little")
         if length == UNDEFINED:
             return item_head(UNDEFINED) + body + _END_OF_ITEM
         return item_head(len(body)) + body
 
 
+def turned(file: DicomFile, start: int, end: int, size: int) -> Iterator[Buffer]:
+    """Bytes of the file in pieces, the order of each word of ``size`` bytes reversed; a rest shorter than that as it is."""
+    if size < 2:
+        yield from windows(file.buffer, start, end)
+        return
+    whole = end - (end - start) % size
+    yield from swap_pieces(windows(file.buffer, start, whole), size)
+    yield file.buffer[whole:end]
+
+
 def _even(data: bytes, vr: str) -> bytes:
     """Values have an even length (PS3.5 7.1.1); text is padded with a space, the rest with a zero."""
-    return data + (b" " if vr in _TEXT else b"\0") if len(data) % 2 else data
+    return data + _padding(vr) if len(data) % 2 else data
+
+
+def _padding(vr: str) -> bytes:
+    return b" " if vr in _TEXT else b"\0"

@@ -4,6 +4,7 @@ Decoding and encoding happen in worker processes with limits; one conversion ser
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Protocol
 
 from pacs.convert.decode import NATIVE, decodable
@@ -74,8 +75,7 @@ class Transcoder:
             return self._opener.pieces(instance)
         self._check(instance, target)
         pieces = self._recoded(instance, target)
-        first = next(pieces)
-        return _after(first, pieces)
+        return chain((next(pieces),), pieces)
 
     def _recoded(self, row: Instance, target: str) -> Iterator[Buffer]:
         with self._opener.walked(row, with_bulk=True) as file:
@@ -136,8 +136,3 @@ def _place(row: Instance) -> FramePlace:
 def _form(target: str) -> str:
     """The form of frames in a syntax: all native ones are the same."""
     return NATIVE if target in _NATIVE_FORMS else target
-
-
-def _after(first: Buffer, rest: Iterator[Buffer]) -> Iterator[Buffer]:
-    yield first
-    yield from rest

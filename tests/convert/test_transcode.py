@@ -19,7 +19,7 @@ from pacs.convert.decode import DEFLATED_FRAMES, NATIVE, decodable, decode, deco
 from pacs.convert.encode import HTJ2K_RPCL, JPEG_BASELINE, JPEG_LS, LOSSLESS, LOSSY
 from pacs.convert.frames import cut_frame, table_of
 from pacs.convert.picture import Picture, picture_of
-from pacs.convert.recode import joined_bits, recode
+from pacs.convert.recode import recode
 from pacs.convert.transcode import transcode_frame
 from pacs.dicom.json import dataset_json
 from pacs.dicom.pixels import PixelLayout, layout
@@ -186,14 +186,6 @@ def test_what_is_written_as_pydicom_reads_it(path: str, target: str) -> None:
         assert np.abs(rgb - pixel_array(dataset, decoding_plugin="gdcm")).mean() < 12
     else:
         assert np.array_equal(ours, theirs)
-
-
-def test_one_bit_frames_are_joined_and_cut() -> None:
-    """Frames of 15 bits: the second begins inside a byte (PS3.5 8.1.1)."""
-    frames = [0b101010101010101, 0b000000011111111, 0b110000000000001]
-    whole = sum(frame << 15 * at for at, frame in enumerate(frames)).to_bytes(6, "little")
-    pieces = joined_bits(3, 15, lambda number: frames[number - 1].to_bytes(2, "little"), 6)
-    assert b"".join(pieces) == whole
 
 
 @pytest.mark.parametrize(
