@@ -4,15 +4,18 @@ Drawn in worker processes with limits.  Failure to draw never fails anything but
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from pacs.convert.notes import notes_of
 from pacs.convert.picture import Picture, picture_of
+from pacs.dicom.syntax import syntax
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, PacsError, RenderFailed
-from pacs.domain.model import FramePlace, Identity, Instance, RenderOptions
+from pacs.domain.model import Identity, Instance, RenderOptions
 from pacs.domain.ports import Repository, Storage
 from pacs.services.open import Opener
+from pacs.services.stored import stored_frame
 
 THUMBNAIL = (256, 256)
 ENCAPSULATED_DOCUMENT = 0x00420011
@@ -29,6 +32,10 @@ class Renderer(Protocol):
         self, picture: Picture, frames: Sequence[bytes], options: RenderOptions, notes: Sequence[str] = ()
     ) -> bytes: ...
 
+    def placeholder(self, text: str, size: tuple[int, int]) -> bytes:
+        """A card with a few letters, as JPEG."""
+        ...
+
 
 class Pictures:
     """Draws what is stored."""
@@ -40,7 +47,11 @@ class Pictures:
         self, study: str, series: str | None = None, instance: str | None = None, frame: int | None = None,
         viewport: Size | None = None,
     ) -> bytes:  # fmt: skip
-        """JPEG of a study, a series (their middle instance), an instance (its middle frame) or a frame."""
+        """JPEG of a study, a series (their middle instance), an instance (its middle frame) or a frame.
+
+        What has no pixels (documents, waveforms, videos) is a card with the letters of its modality.
+        Raises NotFound, and RenderFailed where there are pixels that cannot be drawn.
+        """
         if series is not None and instance is not None:
             return self._thumbnail(self._one(Identity(study, series, instance)), frame, viewport or THUMBNAIL)
         stored = None if viewport not in (None, THUMBNAIL) else self._stored(study, series)
@@ -59,10 +70,10 @@ class Pictures:
             return None
 
     def _first(self, rows: list[Instance], viewport: Size) -> bytes:
-        """The middle instance, or the nearest to the front that can be drawn."""
-        with_frames = [row for row in rows if row.frames.count]
+        """The middle instance, or the nearest to the front that can be drawn; a placeholder where none has pixels."""
+        with_frames = [row for row in rows if _is_picture(row)]
         if not with_frames:
-            raise RenderFailed("no instance with pixel data")
+            return self._placeholder(rows[0], viewport)
         middle = with_frames[len(with_frames) // 2]
         reason = RenderFailed("nothing to draw")
         for row in [middle, *with_frames[:3]]:
@@ -73,7 +84,13 @@ class Pictures:
         raise reason
 
     def _thumbnail(self, row: Instance, frame: int | None, size: Size) -> bytes:
+        if not _is_picture(row):
+            return self._placeholder(row, size)
         return self._draw(row, frame, RenderOptions((*size, *_WHOLE), quality=80))
+
+    def _placeholder(self, row: Instance, size: Size) -> bytes:
+        with self._opener.walked(row) as file:
+            return self._renderer.placeholder(file.text(0x00080060), size)
 
     def publish(self, study: str) -> None:
         """Stores the thumbnails of a study and its series, as far as they can be drawn."""
@@ -100,6 +117,9 @@ class Pictures:
         return self._draw(row, frame, options), options.media
 
     def _document(self, row: Instance) -> tuple[bytes, str] | None:
+        media = syntax(row.transfer_syntax).media_type
+        if media.startswith("video/") and row.frames.count:
+            return stored_frame(self._repository, self._opener, row, 1), media
         if row.frames.count:
             return None
         with self._opener.walked(row, with_bulk=True) as file:
@@ -119,9 +139,13 @@ class Pictures:
         with self._opener.walked(row, with_bulk=True) as file:
             picture = picture_of(file, numbers[0])
             notes = notes_of(file, options.annotation)
-        place = FramePlace(row.location, row.frames, row.transfer_syntax)
-        frames = [self._opener.frame(place, number) for number in numbers]
+        frames = [stored_frame(self._repository, self._opener, row, number) for number in numbers]
+        picture = replace(picture, frame_time=picture.frame_time * step)
         return self._renderer.render(picture, frames, options, notes)
+
+
+def _is_picture(row: Instance) -> bool:
+    return row.frames.count > 0 and not syntax(row.transfer_syntax).media_type.startswith("video/")
 
 
 def _numbers(count: int, frame: int | None, media: str) -> tuple[list[int], int]:

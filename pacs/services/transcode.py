@@ -15,10 +15,11 @@ from pacs.convert.recode import recode
 from pacs.dicom.pixels import layout
 from pacs.dicom.syntax import DEFLATED, IMPLICIT_LITTLE, SYNTAXES
 from pacs.domain.errors import NotAcceptable, NotFound
-from pacs.domain.model import FramePlace, Identity, Instance
+from pacs.domain.model import Identity, Instance
 from pacs.domain.ports import Buffer, Repository
 from pacs.services.once import Once
 from pacs.services.open import Opener
+from pacs.services.stored import stored_frame
 
 _NATIVE_FORMS = (NATIVE, IMPLICIT_LITTLE, DEFLATED)
 _ELSEWHERE = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (94, 95, 204, 205))  # JPIP: the pixels are behind a URL
@@ -113,24 +114,13 @@ class Transcoder:
         return found
 
     def _stored(self, row: Instance, number: int) -> bytes:
-        """The frame as it lies; looked up anew where the instance was converted meanwhile."""
-        try:
-            return self._opener.frame(_place(row), number)
-        except NotFound:
-            now = self._repository.instance(row.identity)
-            if now is None or now.digest != row.digest or now.location == row.location:
-                raise
-            return self._opener.frame(_place(now), number)
+        return stored_frame(self._repository, self._opener, row, number)
 
     def _one(self, identity: Identity) -> Instance:
         found = self._repository.instance(identity)
         if found is None:
             raise NotFound(f"instance {identity.instance} in series {identity.series} of study {identity.study}")
         return found
-
-
-def _place(row: Instance) -> FramePlace:
-    return FramePlace(row.location, row.frames, row.transfer_syntax)
 
 
 def _form(target: str) -> str:

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from pacs.convert.letters import placeholder
 from pacs.convert.picture import Picture
 from pacs.convert.render import render
 from pacs.convert.transcode import transcode_frame
@@ -43,6 +44,10 @@ class WorkerPool:
     def transcode(self, picture: Picture, frame: bytes, target: str) -> bytes:
         """:func:`pacs.convert.transcode.transcode_frame` in a worker; waits for a free one."""
         return self._run("transcode", picture, bytes(frame), target)
+
+    def placeholder(self, text: str, size: tuple[int, int]) -> bytes:
+        """:func:`pacs.convert.letters.placeholder` in a worker, so that other processes need no codec."""
+        return self._run("placeholder", text, size)
 
     def close(self) -> None:
         """Wait for the frames in work, then end the workers."""
@@ -198,4 +203,6 @@ def _eat(size: int) -> bytes:
     return b"%d" % len(bytearray(size))
 
 
-_TASKS: dict[str, Any] = {"render": render, "transcode": transcode_frame, "sleep": _sleep, "die": _die, "eat": _eat}
+_TASKS: dict[str, Any] = {
+    "render": render, "transcode": transcode_frame, "placeholder": placeholder, "sleep": _sleep, "die": _die, "eat": _eat,
+}  # fmt: skip
