@@ -80,7 +80,7 @@ def with_profile(image: "Array", icc: bytes, wanted: str) -> tuple["Array", byte
     import imagecodecs
     import numpy as np
 
-    return np.ascontiguousarray(imagecodecs.cms_transform(image, own, target)), target
+    return np.ascontiguousarray(imagecodecs.cms_transform(image, own, target, colorspace="rgb", outcolorspace="rgb")), target
 
 
 @lru_cache(maxsize=8)

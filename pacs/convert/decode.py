@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pacs.convert.codestream import check_stream, tells_colours
@@ -59,6 +60,28 @@ def decode(picture: Picture, frame: bytes) -> "Array":
         if pixels.shape != expected:
             raise RenderFailed(f"the frame is {pixels.shape}, the header says {expected}")
         return pixels
+
+
+def reduced(picture: Picture, frame: bytes, halvings: int) -> tuple[Picture, "Array"]:
+    """The picture of 1/2, 1/4 … of the size, from the lower resolutions of an HTJ2K stream; others come as they are.
+
+    A thumbnail takes a tenth of the time so.
+    """
+    if not halvings or CODECS.get(picture.syntax) != "htj2k":
+        return picture, decode(picture, frame)
+    with failing("cannot decode"):
+        check_picture(picture)
+        check_stream(picture, frame, "htj2k")
+        import imagecodecs
+
+        pixels = imagecodecs.htj2k_decode(frame, planar=False, skipres=min(halvings, _levels(frame)))
+        return replace(picture, rows=pixels.shape[0], columns=pixels.shape[1]), _words(picture, pixels)
+
+
+def _levels(frame: bytes) -> int:
+    """Decomposition levels of a JPEG 2000 stream (T.800 A.6.1)."""
+    at = frame.find(b"\xff\x52")
+    return frame[at + 9] if 0 <= at < len(frame) - 9 else 0
 
 
 def stored_values(picture: Picture, words: "Array") -> "Array":

@@ -45,17 +45,23 @@ def fit(image: "Array", width: int, height: int) -> "Array":
     if scale >= 1:
         return image
     target = max(1, round(rows * scale)), max(1, round(columns * scale))
-    while min(image.shape[0] / target[0], image.shape[1] / target[1]) >= 8:
+    while _ratio(image, target) >= 8:
         image = image[::2, ::2]
-    if rows == 2 * target[0] and columns == 2 * target[1]:
-        return _halve(image)
+    while _ratio(image, target) >= 2:
+        image = _halve(image)
     return _shrink(_shrink(image, 0, target[0]), 1, target[1])
 
 
+def _ratio(image: "Array", target: tuple[int, int]) -> float:
+    rows, columns = image.shape[:2]
+    return float(min(rows / target[0], columns / target[1]))
+
+
 def _halve(image: "Array") -> "Array":
-    """Mean of each four: the commonest thumbnail, in a fifth of the time."""
-    total = image[0::2].astype("u2") + image[1::2]
-    halved: Array = ((total[:, 0::2] + total[:, 1::2] + 2) >> 2).astype("u1")
+    """Mean of each four, in a fifth of the time of any other step; an odd last row or column is left out."""
+    rows, columns = image.shape[0] & ~1, image.shape[1] & ~1
+    total = image[0:rows:2].astype("u2") + image[1:rows:2]
+    halved: Array = ((total[:, 0:columns:2] + total[:, 1:columns:2] + 2) >> 2).astype("u1")
     return halved
 
 

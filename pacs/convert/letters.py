@@ -57,7 +57,7 @@ def placeholder(text: str, size: tuple[int, int]) -> bytes:
     image[edge : height - edge, edge : width - edge] = _CARD
     mask = _mask(text[:6] or "?")
     scale = min((width - 2 * edge) * 2 // (3 * mask.shape[1]), (height - 2 * edge) // (2 * mask.shape[0]))
-    if scale:
+    if scale > 0:
         mask = _scaled(mask, scale)
         top, left = (height - mask.shape[0]) // 2, (width - mask.shape[1]) // 2
         image[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = _INK

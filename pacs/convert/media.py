@@ -49,7 +49,7 @@ def png(image: "Array", icc: bytes = b"") -> bytes:
     """PNG of 8 bits; the profile in an iCCP chunk behind the header."""
     import imagecodecs
 
-    stream = bytes(imagecodecs.png_encode(image, level=4))
+    stream = bytes(imagecodecs.png_encode(image, level=1))
     if not icc:
         return stream
     body = b"iCCP" + b"ICC Profile\0\0" + zlib.compress(icc)

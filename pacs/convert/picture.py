@@ -74,7 +74,8 @@ def picture_of(file: DicomFile, frame: int = 1) -> Picture:
         modality_lut=_sequence_lut(file, 0x00283000), voi_lut=_sequence_lut(file, 0x00283010),
         palette=_palette(file), number_of_frames=found.count,
         float_kind={0x7FE00008: 32, 0x7FE00009: 64}.get(found.element.tag, 0),
-        padding=_padding(file), inverse=file.text(0x20500020) == "INVERSE", icc=_icc(file), frame_time=_frame_time(file),
+        padding=_padding(file, pixels.signed), inverse=file.text(0x20500020) == "INVERSE",
+        icc=_icc(file), frame_time=_frame_time(file),
     )  # fmt: skip
 
 
@@ -115,12 +116,12 @@ def _decimal(file: DicomFile, element: Element) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
-def _padding(file: DicomFile) -> tuple[int, int] | None:
-    """The range of values that are no image (PS3.3 C.7.5.1.1.2)."""
-    value = file.integer(0x00280120)
+def _padding(file: DicomFile, signed: bool) -> tuple[int, int] | None:
+    """The range of values that are no image (PS3.3 C.7.5.1.1.2), of the pixels' sign whatever its VR says."""
+    found = [file.integer(tag) for tag in (0x00280120, 0x00280121)]
+    value, limit = (one - 65536 if one is not None and signed and one > 32767 else one for one in found)
     if value is None:
         return None
-    limit = file.integer(0x00280121)
     limit = value if limit is None else limit
     return min(value, limit), max(value, limit)
 

@@ -47,14 +47,29 @@ def render(picture: Picture, frames: Sequence[bytes], options: RenderOptions, no
 
 def shown(picture: Picture, frame: bytes, options: RenderOptions) -> "Array":
     """The frame in 8 bit, grey or RGB, through the viewport."""
-    image = eight_bit(picture, samples(picture, frame), options.window)
+    small, words = decode.reduced(picture, frame, _halvings(picture, options))
+    image = eight_bit(small, _coloured(small, words), options.window)
     return image if options.viewport is None else through(image, options.viewport)
 
 
 def samples(picture: Picture, frame: bytes) -> "Array":
     """The stored values, rows x columns or rows x columns x 3; YBR becomes RGB."""
-    values = decode.stored_values(picture, decode.decode(picture, frame))
+    return _coloured(picture, decode.decode(picture, frame))
+
+
+def _coloured(picture: Picture, words: "Array") -> "Array":
+    values = decode.stored_values(picture, words)
     return colours.to_rgb(values, decode.decoded_photometric(picture), picture.bits_stored)
+
+
+def _halvings(picture: Picture, options: RenderOptions) -> int:
+    """How often the picture may be halved and still fill the viewport; never where padding would smear into the range shown."""
+    ranged = picture.padding is not None and picture.center is None and options.window is None
+    if options.viewport is None or options.viewport[2:] != (None,) * 4 or ranged:
+        return 0
+    width, height = options.viewport[:2]
+    ratio = max(picture.columns / max(1, width), picture.rows / max(1, height))
+    return max(0, int(ratio).bit_length() - 1)
 
 
 def eight_bit(picture: Picture, values: "Array", window: tuple[float, float, str] | None) -> "Array":
