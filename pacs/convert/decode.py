@@ -5,6 +5,7 @@ never decode. Whatever goes wrong is ``RenderFailed``. Foreign streams belong in
 """
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,7 +75,8 @@ def reduced(picture: Picture, frame: bytes, halvings: int) -> tuple[Picture, "Ar
         check_stream(picture, frame, "htj2k")
         import imagecodecs
 
-        pixels = imagecodecs.htj2k_decode(frame, planar=False, skipres=min(halvings, _levels(frame)))
+        with _nothing_swallowed():
+            pixels = imagecodecs.htj2k_decode(frame, planar=False, skipres=min(halvings, _levels(frame)))
         return replace(picture, rows=pixels.shape[0], columns=pixels.shape[1]), _words(picture, pixels)
 
 
@@ -105,8 +107,24 @@ def failing(action: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise RenderFailed(f"{action}: not enough memory") from error
-    except Exception as error:
-        raise RenderFailed(f"{action}: {error or type(error).__name__}") from error
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of Rust code is no Exception
+        raise RenderFailed(f"{action}: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
+def _nothing_swallowed() -> Iterator[None]:
+    """Raises what a codec could only print: without this, half decoded memory passes for a picture."""
+    swallowed: list[str] = []
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda told: swallowed.append(str(told.exc_value or told.exc_type))
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+    if swallowed:
+        raise RenderFailed(f"the code stream is damaged: {swallowed[0]}")
 
 
 def check_picture(picture: Picture) -> None:
@@ -221,7 +239,8 @@ def _coded(picture: Picture, frame: bytes, codec: str) -> "Array":
     import numpy as np
 
     check_stream(picture, frame, codec)
-    pixels = np.asarray(_DECODERS[codec](picture, frame))
+    with _nothing_swallowed():
+        pixels = np.asarray(_DECODERS[codec](picture, frame))
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.shape == (3, picture.rows, picture.columns) and _by_plane(picture, frame, codec):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -225,6 +226,24 @@ def test_htj2k_is_rpcl_with_tlm() -> None:
     stream = transcode_frame(picture, np.arange(4096, dtype="<u2").tobytes(), HTJ2K_RPCL)
     assert b"\xff\x55" in stream[:200]
     assert stream[stream.index(b"\xff\x52") + 5] == 2
+
+
+def test_a_damaged_htj2k_stream_is_no_picture() -> None:
+    """The codec only prints that it gave up, and hands out what it has."""
+    picture = Picture(128, 128, 1, "MONOCHROME2", 16, 16, 15, False, 0, NATIVE)
+    noise = np.random.default_rng(3).integers(0, 65536, (128, 128)).astype("<u2")
+    stream = transcode_frame(picture, noise.tobytes(), HTJ2K_RPCL)
+    for length in (len(stream) // 2, len(stream) // 8):
+        with pytest.raises(RenderFailed):
+            transcode_frame(replace(picture, syntax=HTJ2K_RPCL), stream[:length], NATIVE)
+
+
+def test_an_rle_frame_that_overruns_is_render_failed() -> None:
+    """The decoder panics, which is no Exception."""
+    picture = Picture(8, 8, 1, "MONOCHROME2", 16, 16, 15, False, 0, "1.2.840.10008.1.2.5")
+    stream = struct.pack("<16I", 2, 64, 66, *[0] * 13) + b"\xc1\1" + bytes([127]) + bytes(200)
+    with pytest.raises(RenderFailed):
+        transcode_frame(picture, stream, NATIVE)
 
 
 def test_damage_is_render_failed() -> None:
