@@ -151,7 +151,8 @@ def _jpegls(picture: Picture, words: "Array") -> bytes:
     """Without the SPIFF header that the codec puts in front and PS3.5 A.4.3 has no use for."""
     import imagecodecs
 
-    stream = bytes(imagecodecs.jpegls_encode(_unsigned(picture, words)))
+    pixels = _unsigned(picture, words)
+    stream = bytes(imagecodecs.jpegls_encode(pixels, out=2 * pixels.nbytes + 4096))  # noise does not get smaller
     at = 2
     while stream[at : at + 2] == b"\xff\xe8":
         at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")

@@ -220,6 +220,20 @@ def test_bits_above_the_stored_ones_survive() -> None:
         transcode_frame(signed, words.tobytes(), JPEG_LS)
 
 
+@pytest.mark.parametrize("target", LOSSLESS)
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("size", [1, 2, 3, 200])
+def test_noise_of_any_size(target: str, bits: int, samples: int, size: int) -> None:
+    """What does not get smaller, and what is smaller than a block."""
+    colours = "MONOCHROME2" if samples == 1 else "RGB"
+    picture = Picture(size, 2 * size, samples, colours, bits, bits, bits - 1, False, 0, NATIVE)
+    noise = np.random.default_rng(7).integers(0, 256, 2 * size * size * samples * bits // 8).astype("u1").tobytes()
+    stream = transcode_frame(picture, noise, target)
+    back = transcode_frame(replace(picture, syntax=target), stream, NATIVE)
+    assert back == noise
+
+
 def test_htj2k_is_rpcl_with_tlm() -> None:
     """PS3.5 A.4.4.1: .202 asks for the progression RPCL and a TLM marker segment."""
     picture = Picture(64, 64, 1, "MONOCHROME2", 16, 16, 15, False, 0, NATIVE)

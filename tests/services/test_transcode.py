@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -208,3 +209,28 @@ def test_the_cache_is_bounded_and_drops_the_oldest() -> None:
     assert once.get(0, lambda: b"again") == b"again"
     once.get("large", lambda: bytes(90))
     assert once.get("large", lambda: b"again") == b"again"
+
+
+@pytest.mark.parametrize("target", ["1.2.840.10008.1.2.5", DEFLATED])
+def test_a_file_takes_the_memory_of_a_few_frames(tmp_path: Path, target: str) -> None:
+    """40 frames of 512 kB: never more than a few of them at once, whatever the size of the object."""
+    data = pydicom.dcmread(DATA / FILES["palette"])
+    data.Rows, data.Columns, data.NumberOfFrames, data.SOPInstanceUID = 512, 1024, 40, "2.25.78"
+    data.PixelData = np.random.default_rng(1).integers(0, 255, 40 << 19).astype("u1").tobytes()
+    out = io.BytesIO()
+    data.save_as(out, enforce_file_format=True)
+    settings = {"staticWadoConfig.rootDir": str(tmp_path / "root"), "dicomWebServerConfig.transcodeCacheBytes": 0}
+    services = assemble(load(None, settings))
+    row = row_of(services, put(services, out.getvalue()))
+    while services.settler.settle():
+        pass
+    row = row_of(services, row.identity)
+    del out, data
+    services.transcoder.frame(row.identity, 1, JPEG_LS)  # the worker is there
+    tracemalloc.start()
+    size = sum(len(piece) for piece in services.transcoder.file(row, target))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    services.close()
+    assert size > 15 << 20
+    assert peak < 6 << 20
