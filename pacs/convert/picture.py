@@ -56,6 +56,12 @@ class Picture:
     icc: bytes = b""
     frame_time: float = 0.0
 
+    @property
+    def weight(self) -> int:
+        """Bytes of its tables and profile."""
+        luts = [lut.data for lut in (self.modality_lut, self.voi_lut, *(self.palette or ())) if lut is not None]
+        return sum(map(len, (*luts, self.icc)))
+
 
 def picture_of(file: DicomFile, frame: int = 1) -> Picture:
     """The picture of the file's frame (from 1).  Raises :class:`RenderFailed` when it has no pixels."""

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from pacs.convert.notes import notes_of
-from pacs.convert.picture import Picture, picture_of
+from pacs.convert.picture import Picture
 from pacs.dicom.syntax import syntax
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, PacsError, RenderFailed
 from pacs.domain.model import Identity, Instance, RenderOptions
 from pacs.domain.ports import Repository, Storage
 from pacs.services.open import Opener
-from pacs.services.stored import stored_frame
+from pacs.services.stored import Described, stored_frame
 
 THUMBNAIL = (256, 256)
 ENCAPSULATED_DOCUMENT = 0x00420011
@@ -42,6 +42,7 @@ class Pictures:
 
     def __init__(self, storage: Storage, repository: Repository, opener: Opener, renderer: Renderer) -> None:
         self._storage, self._repository, self._opener, self._renderer = storage, repository, opener, renderer
+        self._described = Described(opener, with_tables=True)
 
     def thumbnail(
         self, study: str, series: str | None = None, instance: str | None = None, frame: int | None = None,
@@ -136,9 +137,11 @@ class Pictures:
 
     def _draw(self, row: Instance, frame: int | None, options: RenderOptions) -> bytes:
         numbers, step = _numbers(row.frames.count, frame, options.media)
-        with self._opener.walked(row, with_bulk=True) as file:
-            picture = picture_of(file, numbers[0])
-            notes = notes_of(file, options.annotation)
+        picture = self._described.picture(row, numbers[0])
+        notes: list[str] = []
+        if options.annotation:
+            with self._opener.walked(row) as file:
+                notes = notes_of(file, options.annotation)
         frames = [stored_frame(self._repository, self._opener, row, number) for number in numbers]
         picture = replace(picture, frame_time=picture.frame_time * step)
         return self._renderer.render(picture, frames, options, notes)

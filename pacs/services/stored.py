@@ -1,5 +1,6 @@
-"""Frames of a row that may move while it is looked at: received, then shelved."""
+"""What drawing and transcoding read of a stored instance: its frames and what its header says of them."""
 
+from pacs.convert.picture import Picture, picture_of
 from pacs.domain.errors import NotFound
 from pacs.domain.model import FramePlace, Instance
 from pacs.domain.ports import Repository
@@ -18,6 +19,30 @@ def stored_frame(repository: Repository, opener: Opener, row: Instance, number: 
         if now is None or now.digest != row.digest or now.location == row.location:
             raise
         return opener.frame(_place(now), number)
+
+
+class Described:
+    """Pixel descriptions by instance and frame; the last ones are kept, since walking a header takes as long as drawing."""
+
+    _MOST, _LARGE = 256, 64 << 10
+
+    def __init__(self, opener: Opener, with_tables: bool) -> None:
+        """``with_tables``: lookup tables and colour profiles are read too, wherever they lie."""
+        self._opener, self._with_tables = opener, with_tables
+        self._kept: dict[tuple[str, int], Picture] = {}
+
+    def picture(self, row: Instance, frame: int = 1) -> Picture:
+        """The description of the frame (from 1).  Raises RenderFailed where there are no pixels."""
+        key = (row.digest, frame)
+        found = self._kept.get(key)
+        if found is None:
+            with self._opener.walked(row, with_bulk=self._with_tables) as file:
+                found = picture_of(file, frame)
+            if found.weight < self._LARGE:
+                if len(self._kept) >= self._MOST:
+                    self._kept.clear()
+                self._kept[key] = found
+        return found
 
 
 def _place(row: Instance) -> FramePlace:

@@ -19,11 +19,10 @@ from pacs.domain.model import Identity, Instance
 from pacs.domain.ports import Buffer, Repository
 from pacs.services.once import Once
 from pacs.services.open import Opener
-from pacs.services.stored import stored_frame
+from pacs.services.stored import Described, stored_frame
 
 _NATIVE_FORMS = (NATIVE, IMPLICIT_LITTLE, DEFLATED)
 _ELSEWHERE = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (94, 95, 204, 205))  # JPIP: the pixels are behind a URL
-_MOST_PICTURES = 256
 
 
 class Codec(Protocol):
@@ -38,7 +37,7 @@ class Transcoder:
     def __init__(self, repository: Repository, opener: Opener, codec: Codec, cache_bytes: int) -> None:
         self._repository, self._opener, self._codec = repository, opener, codec
         self._frames = Once(cache_bytes)
-        self._pictures: dict[str, Picture] = {}
+        self._described = Described(opener, with_tables=False)
 
     def targets(self, transfer_syntax: str) -> tuple[str, ...]:
         """What instances in this syntax can be turned into without loss: the stored one, Explicit LE, others.
@@ -65,7 +64,7 @@ class Transcoder:
         if target == row.transfer_syntax or _form(target) == at_rest(row.transfer_syntax):
             return self._stored(row, number)
         self._check(row, target)
-        return self._frame(row, self._picture(row), number, target)
+        return self._frame(row, self._described.picture(row), number, target)
 
     def file(self, instance: Instance, target: str) -> Iterator[Buffer]:
         """The instance's Part 10 bytes in ``target``, a frame in memory at a time; as stored: the exact bytes.
@@ -102,16 +101,6 @@ class Transcoder:
             return self._codec.transcode(picture, self._stored(row, number), form)
 
         return self._frames.get((row.digest, number, form), make)
-
-    def _picture(self, row: Instance) -> Picture:
-        found = self._pictures.get(row.digest)
-        if found is None:
-            with self._opener.walked(row) as file:
-                found = picture_of(file)
-            if len(self._pictures) >= _MOST_PICTURES:
-                self._pictures.clear()
-            self._pictures[row.digest] = found
-        return found
 
     def _stored(self, row: Instance, number: int) -> bytes:
         return stored_frame(self._repository, self._opener, row, number)
