@@ -5,15 +5,14 @@ never decode. Whatever goes wrong is ``RenderFailed``. Foreign streams belong in
 """
 
 import struct
-import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pacs.convert.codestream import check_stream, tells_colours
 from pacs.convert.picture import Picture
+from pacs.convert.streams import CODECS, decode_stream, reduced_stream, sign
 from pacs.domain.errors import BadRequest, NotAcceptable, RenderFailed
 
 if TYPE_CHECKING:
@@ -25,14 +24,6 @@ MAX_PIXELS = 256 << 20
 NATIVE = "1.2.840.10008.1.2.1"
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
-CODECS = {
-    **{f"1.2.840.10008.1.2.4.{n}": "jpeg" for n in (50, 51, 53, 55)},
-    **{f"1.2.840.10008.1.2.4.{n}": "jpeg-lossless" for n in (57, 70)},
-    **{f"1.2.840.10008.1.2.4.{n}": "jpegls" for n in (80, 81)},
-    **{f"1.2.840.10008.1.2.4.{n}": "jpeg2k" for n in (90, 91)},
-    **{f"1.2.840.10008.1.2.4.{n}": "htj2k" for n in (201, 202, 203)},
-    **{f"1.2.840.10008.1.2.4.{n}": "jpegxl" for n in (110, 111, 112)},
-}
 
 
 def decodable(syntax: str) -> bool:
@@ -56,7 +47,7 @@ def decode(picture: Picture, frame: bytes) -> "Array":
     """
     with failing("cannot decode"):
         check_picture(picture)
-        pixels = _coded(picture, frame, CODECS[picture.syntax]) if picture.syntax in CODECS else _plain(picture, frame)
+        pixels = decode_stream(picture, frame) if picture.syntax in CODECS else _plain(picture, frame)
         expected = shape_of(picture)
         if pixels.shape != expected:
             raise RenderFailed(f"the frame is {pixels.shape}, the header says {expected}")
@@ -72,18 +63,8 @@ def reduced(picture: Picture, frame: bytes, halvings: int) -> tuple[Picture, "Ar
         return picture, decode(picture, frame)
     with failing("cannot decode"):
         check_picture(picture)
-        check_stream(picture, frame, "htj2k")
-        import imagecodecs
-
-        with _nothing_swallowed():
-            pixels = imagecodecs.htj2k_decode(frame, planar=False, skipres=min(halvings, _levels(frame)))
-        return replace(picture, rows=pixels.shape[0], columns=pixels.shape[1]), _words(picture, pixels)
-
-
-def _levels(frame: bytes) -> int:
-    """Decomposition levels of a JPEG 2000 stream (T.800 A.6.1)."""
-    at = frame.find(b"\xff\x52")
-    return frame[at + 9] if 0 <= at < len(frame) - 9 else 0
+        words = reduced_stream(picture, frame, halvings)
+        return replace(picture, rows=words.shape[0], columns=words.shape[1]), words
 
 
 def stored_values(picture: Picture, words: "Array") -> "Array":
@@ -95,7 +76,7 @@ def stored_values(picture: Picture, words: "Array") -> "Array":
     shift = max(0, picture.high_bit + 1 - picture.bits_stored) if picture.syntax not in CODECS else 0
     if shift:
         words = np.right_shift(words, shift)
-    return _sign(picture, words)
+    return sign(picture, words)
 
 
 @contextmanager
@@ -111,20 +92,6 @@ def failing(action: str) -> Iterator[None]:
         raise
     except BaseException as error:  # a panic of Rust code is no Exception
         raise RenderFailed(f"{action}: {str(error) or type(error).__name__}") from error
-
-
-@contextmanager
-def _nothing_swallowed() -> Iterator[None]:
-    """Raises what a codec could only print: without this, half decoded memory passes for a picture."""
-    swallowed: list[str] = []
-    before = sys.unraisablehook
-    sys.unraisablehook = lambda told: swallowed.append(str(told.exc_value or told.exc_type))
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-    if swallowed:
-        raise RenderFailed(f"the code stream is damaged: {swallowed[0]}")
 
 
 def check_picture(picture: Picture) -> None:
@@ -230,100 +197,3 @@ def _rle(picture: Picture, frame: bytes) -> "Array":
     data = decode_rle(frame, picture.rows * picture.columns, picture.bits_allocated, "<")
     planes = np.frombuffer(data, f"<{'i' if picture.signed else 'u'}{width}").reshape(-1, picture.rows, picture.columns)
     return planes[0] if picture.samples == 1 else planes.transpose(1, 2, 0)
-
-
-# --- code streams ---
-
-
-def _coded(picture: Picture, frame: bytes, codec: str) -> "Array":
-    import numpy as np
-
-    check_stream(picture, frame, codec)
-    with _nothing_swallowed():
-        pixels = np.asarray(_DECODERS[codec](picture, frame))
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.shape == (3, picture.rows, picture.columns) and _by_plane(picture, frame, codec):
-        pixels = pixels.transpose(1, 2, 0)
-    return _words(picture, pixels)
-
-
-def _by_plane(picture: Picture, frame: bytes, codec: str) -> bool:
-    """Whether the codec gave planes; of 3 x 3 x 3 the shape does not tell."""
-    if (picture.rows, picture.columns) != (3, 3):
-        return True
-    scan = frame.find(b"\xff\xda")
-    return codec == "jpegls" and frame[scan + 4 : scan + 5] == b"\1"  # one component a scan
-
-
-def _words(picture: Picture, pixels: "Array") -> "Array":
-    """Decoded samples as the header's words; the header's sign counts, whatever the stream's is."""
-    if pixels.dtype.kind not in "ui":
-        raise RenderFailed(f"the code stream holds {pixels.dtype}, the header says integers")
-    width = max(1, picture.bits_allocated // 8)
-    if picture.signed or pixels.dtype.kind == "i":
-        pixels = _sign(picture, pixels) if picture.signed != (pixels.dtype.kind == "i") else pixels
-    elif pixels.dtype.itemsize > width and int(pixels.max()) >> (8 * width):
-        raise RenderFailed(f"the code stream has values over {8 * width} bits")
-    return pixels.astype(f"{'i' if picture.signed else 'u'}{width}", copy=False)
-
-
-def _sign(picture: Picture, pixels: "Array") -> "Array":
-    """Read the low ``bits_stored`` bits as the header's kind of integer."""
-    import numpy as np
-
-    width = pixels.dtype.itemsize
-    spare = 8 * width - picture.bits_stored
-    if spare < 0 or pixels.dtype.kind not in "ui":
-        return pixels
-    raw = pixels.view(f"u{width}") if pixels.dtype.kind == "i" else pixels
-    if not picture.signed:
-        return raw & np.array((1 << picture.bits_stored) - 1, raw.dtype) if spare else raw
-    signed: Array = (raw << np.array(spare, raw.dtype)).view(f"i{width}")
-    return np.right_shift(signed, spare)
-
-
-def _decode_jpeg(picture: Picture, frame: bytes) -> "Array":
-    """JFIF and Adobe markers tell the colours; without them the header does."""
-    import imagecodecs
-
-    if picture.samples == 1 or tells_colours(frame):
-        return imagecodecs.jpeg8_decode(frame)
-    space = "YCBCR" if picture.photometric.startswith("YBR") else "RGB"
-    return imagecodecs.jpeg8_decode(frame, colorspace=space, outcolorspace="RGB")
-
-
-def _decode_lossless(picture: Picture, frame: bytes) -> "Array":
-    """Lossless streams have no colour transform: take the samples as they are."""
-    import imagecodecs
-
-    try:
-        if picture.samples == 1:
-            return imagecodecs.jpeg8_decode(frame)
-        return imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
-    except imagecodecs.Jpeg8Error:
-        return imagecodecs.jpegsof3_decode(frame)
-
-
-def _decode_htj2k(_: Picture, frame: bytes) -> "Array":
-    import imagecodecs
-
-    return imagecodecs.htj2k_decode(frame, planar=False)
-
-
-def _decode_with(name: str) -> Callable[[Picture, bytes], "Array"]:
-    def run(_: Picture, frame: bytes) -> "Array":
-        import imagecodecs
-
-        result: Array = getattr(imagecodecs, f"{name}_decode")(frame)
-        return result
-
-    return run
-
-
-_DECODERS: dict[str, Callable[[Picture, bytes], "Array"]] = {
-    "jpeg": _decode_jpeg,
-    "jpeg-lossless": _decode_lossless,
-    "htj2k": _decode_htj2k,
-    **{name: _decode_with(name) for name in ("jpegls", "jpeg2k", "jpegxl")},
-}

@@ -8,12 +8,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from pacs.convert.decode import CODECS, NATIVE
+from pacs.convert.decode import NATIVE
 from pacs.convert.encode import LOSSY, described
 from pacs.convert.frames import pack_bits
 from pacs.convert.part10 import IMPLEMENTATION_UID
 from pacs.convert.picture import Picture
 from pacs.convert.rewrite import END_OF_SEQUENCE, Rewriter, Value, head, item_head, turned
+from pacs.convert.streams import CODECS
 from pacs.dicom.elements import UNDEFINED
 from pacs.dicom.pixels import PixelLayout
 from pacs.dicom.reader import DicomFile
