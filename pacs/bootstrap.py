@@ -19,8 +19,9 @@ from pacs.services.settle import Settler
 from pacs.services.shelve import Shelf
 from pacs.services.store import Rules, Store
 from pacs.services.tags import TagIndexer, attribute_of
+from pacs.services.transcode import Transcoder
 from pacs.storage.disk import DiskStorage
-from pacs.workers.pool import RenderPool
+from pacs.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from pacs.config import Settings
@@ -40,8 +41,9 @@ class Services:
     retrieve: Retrieve
     pictures: Pictures
     exporter: Exporter
-    pool: RenderPool
+    pool: WorkerPool
     tags: TagIndexer
+    transcoder: Transcoder
 
     def close(self) -> None:
         self.pool.close()
@@ -87,7 +89,7 @@ def assemble(
     opener = Opener(storage, repository, shelf, limits)
     publisher = Publisher(storage, repository, opener)
     server = settings.server
-    pool = RenderPool(server.render_processes, server.render_seconds)
+    pool = WorkerPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
@@ -95,4 +97,5 @@ def assemble(
         settings, storage, repository, Store(storage, repository, shelf, rules),
         Settler(storage, repository, shelf, limits), publisher, Search(repository, rules.catalogue),
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
+        Transcoder(repository, opener, pool, server.transcode_cache_bytes),
     )  # fmt: skip

@@ -130,6 +130,7 @@ class DicomWebServerConfig(_Section):
     quiet_seconds: Seconds = 1.0
     render_processes: Positive = 1
     render_seconds: Annotated[float, Strict(), Field(gt=0)] = 10.0
+    transcode_cache_bytes: Count = 64 * MiB
 
 
 class DicomWebScpConfig(_Section):

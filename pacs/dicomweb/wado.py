@@ -25,7 +25,7 @@ from pacs.dicomweb.requests import (
     window,
 )  # fmt: skip
 from pacs.domain.errors import BadRequest
-from pacs.domain.model import Identity, Instance
+from pacs.domain.model import Identity, Instance, RenderOptions
 
 JSON = "application/dicom+json"
 DICOM = "application/dicom"
@@ -229,7 +229,12 @@ async def rendered(request: Req, identity: Identity, frame: str | None = None) -
         window(one(query, "window")),
     )
     make = services_of(request).pictures.rendered
-    body, media = await in_thread(make, identity, number, size, level, contrast)
+    options = RenderOptions(
+        None if size is None else (*size, None, None, None, None),
+        None if contrast is None else (*contrast, "linear"),
+        level,
+    )
+    body, media = await in_thread(make, identity, number, options)
     accept.choose(accepts(request), [accept.Offer("rendered", (media,))])
     return _picture(request, body, media)
 

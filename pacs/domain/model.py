@@ -213,5 +213,29 @@ class Page:
     pending: tuple[str, ...] = ()
 
 
+Viewport = tuple[int, int, float | None, float | None, float | None, float | None]
+"""Width and height to fit in, then the source region: left, top, width, height in pixels of the image (PS3.18 8.3.5.1.3).
+
+None is 0 for left and top and all there is for width and height; a negative width or height flips.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How a picture is to be rendered (PS3.18 8.3.5).
+
+    ``window``: centre, width and function (``linear``, ``linear-exact``, ``sigmoid``); None is as the object says.
+    ``annotation``: any of ``patient`` and ``technique``.  ``iccprofile``: ``no``, ``yes``, ``srgb``, ``adobergb``,
+    ``rommrgb`` or ``displayp3``.  ``media``: ``image/jpeg``, ``image/png`` or ``image/gif``.
+    """
+
+    viewport: Viewport | None = None
+    window: tuple[float, float, str] | None = None
+    quality: int = 85
+    annotation: tuple[str, ...] = ()
+    iccprofile: str = "no"
+    media: str = "image/jpeg"
+
+
 Record = dict[str, Any]
 """A log record: JSON values only."""

@@ -1,24 +1,31 @@
-"""Rendering in processes of its own, that can be killed.
+"""Decoding in processes of its own, that can be killed: pictures and transcoded frames.
 
 A codec fed a hostile frame may hang, crash or eat memory. Each worker has a memory
-limit; one that overruns its time or dies is replaced, and only its picture is lost.
+limit; one that overruns its time or dies is replaced, and only its frame is lost.
 """
 
 import multiprocessing
+import os
 import queue
 import signal
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from pacs.convert.render import Picture, Window, render_jpeg
-from pacs.domain.errors import RenderFailed
+from pacs.convert.letters import placeholder
+from pacs.convert.picture import Picture
+from pacs.convert.render import render
+from pacs.convert.transcode import transcode_frame
+from pacs.domain.errors import BadRequest, NotAcceptable, PacsError, RenderFailed
+from pacs.domain.model import RenderOptions
 
 _START_SECONDS = 30.0
+_ERRORS = {kind.__name__: kind for kind in (RenderFailed, NotAcceptable, BadRequest)}
 
 
-class RenderPool:
+class WorkerPool:
     """At most ``processes`` workers, started at first use; safe for threads."""
 
     def __init__(self, processes: int = 1, seconds: float = 10, memory: int = 2 << 30) -> None:
@@ -30,18 +37,21 @@ class RenderPool:
             self._free.put(None)
 
     def render(
-        self,
-        picture: Picture,
-        frame: bytes,
-        viewport: tuple[int, int] | None,
-        quality: int = 85,
-        window: Window | None = None,
+        self, picture: Picture, frames: Sequence[bytes], options: RenderOptions, notes: Sequence[str] = ()
     ) -> bytes:
-        """``render_jpeg`` in a worker; waits for a free one."""
-        return self._run("render", picture, bytes(frame), viewport, quality, window)
+        """:func:`pacs.convert.render.render` in a worker; waits for a free one."""
+        return self._run("render", picture, [bytes(frame) for frame in frames], options, tuple(notes))
+
+    def transcode(self, picture: Picture, frame: bytes, target: str) -> bytes:
+        """:func:`pacs.convert.transcode.transcode_frame` in a worker; waits for a free one."""
+        return self._run("transcode", picture, bytes(frame), target)
+
+    def placeholder(self, text: str, size: tuple[int, int]) -> bytes:
+        """:func:`pacs.convert.letters.placeholder` in a worker, so that other processes need no codec."""
+        return self._run("placeholder", text, size)
 
     def close(self) -> None:
-        """Wait for the pictures in work, then end the workers."""
+        """Wait for the frames in work, then end the workers."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -81,7 +91,7 @@ class _Worker:
             self._process.start()
         except OSError as error:
             self._pipe.close()
-            raise RenderFailed(f"cannot start a render worker: {error}") from error
+            raise RenderFailed(f"cannot start a worker: {error}") from error
         finally:
             theirs.close()
         self._await_ready()
@@ -96,13 +106,13 @@ class _Worker:
         try:
             self._pipe.send((task, arguments))
             if not self._pipe.poll(seconds):
-                raise RenderFailed(f"rendering took more than {seconds:g} s")
-            done, answer = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            raise RenderFailed("the render worker died") from error
+                raise RenderFailed(f"the frame took more than {seconds:g} s")
+            error, answer = self._pipe.recv()
+        except (EOFError, OSError) as fault:
+            raise RenderFailed("the worker died of this frame") from fault
         self.usable = True
-        if not done:
-            raise RenderFailed(answer)
+        if error:
+            raise _ERRORS[error](answer)
         return bytes(answer)
 
     def stop(self) -> None:
@@ -112,14 +122,14 @@ class _Worker:
         self._pipe.close()
 
     def _await_ready(self) -> None:
-        """The start is not counted as rendering time."""
+        """The start is not counted as working time."""
         try:
             self.usable = self._pipe.poll(_START_SECONDS) and bool(self._pipe.recv())
         except (EOFError, OSError):
             self.usable = False
         if not self.usable:
             self.stop()
-            raise RenderFailed("the render worker did not start")
+            raise RenderFailed("the worker did not start")
 
 
 def _discard(worker: _Worker | None) -> None:
@@ -134,6 +144,7 @@ def _work(pipe: Connection, memory: int) -> None:
     import numpy  # noqa: F401
 
     _limit(memory)
+    _silence()
     try:
         pipe.send(True)
         while True:
@@ -141,6 +152,12 @@ def _work(pipe: Connection, memory: int) -> None:
             pipe.send(_answer(task, arguments))
     except (EOFError, OSError):
         return
+
+
+def _silence() -> None:
+    """Codecs print what they think of hostile frames; what matters comes back as an error."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def _limit(memory: int) -> None:
@@ -159,15 +176,17 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _answer(task: str, arguments: tuple[Any, ...]) -> tuple[bool, bytes | str]:
+def _answer(task: str, arguments: tuple[Any, ...]) -> tuple[str, bytes | str]:
+    """(name of the error or nothing, the bytes or the reason)."""
     try:
-        return True, _TASKS[task](*arguments)
-    except RenderFailed as error:
-        return False, str(error)
+        return "", _TASKS[task](*arguments)
+    except PacsError as error:
+        name = type(error).__name__
+        return name if name in _ERRORS else RenderFailed.__name__, str(error)
     except MemoryError:
-        return False, "not enough memory"
+        return RenderFailed.__name__, "not enough memory"
     except Exception as error:
-        return False, f"{type(error).__name__}: {error}"
+        return RenderFailed.__name__, f"{type(error).__name__}: {error}"
 
 
 def _sleep(seconds: float) -> bytes:
@@ -180,9 +199,8 @@ def _sleep(seconds: float) -> bytes:
 
 def _die() -> bytes:
     """For the tests of a crash."""
-    import os
-
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return b""
 
 
 def _eat(size: int) -> bytes:
@@ -190,4 +208,6 @@ def _eat(size: int) -> bytes:
     return b"%d" % len(bytearray(size))
 
 
-_TASKS: dict[str, Any] = {"render": render_jpeg, "sleep": _sleep, "die": _die, "eat": _eat}
+_TASKS: dict[str, Any] = {
+    "render": render, "transcode": transcode_frame, "placeholder": placeholder, "sleep": _sleep, "die": _die, "eat": _eat,
+}  # fmt: skip
