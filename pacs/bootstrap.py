@@ -9,6 +9,7 @@ from pacs.domain.ports import Repository, Storage
 from pacs.repository.engine import make_engine
 from pacs.repository.migrate import prepare
 from pacs.repository.sql import SqlRepository
+from pacs.services.archive import Archiver
 from pacs.services.export import Exporter
 from pacs.services.lines import Lines
 from pacs.services.open import Opener
@@ -42,6 +43,7 @@ class Services:
     retrieve: Retrieve
     pictures: Pictures
     exporter: Exporter
+    archiver: Archiver
     pool: WorkerPool
     tags: TagIndexer
     transcoder: Transcoder
@@ -94,9 +96,10 @@ def assemble(
     pictures = Pictures(storage, repository, opener, pool)
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
+    search = Search(repository, rules.catalogue)
     return Services(
         settings, storage, repository, Store(storage, repository, shelf, rules, lines),
-        Settler(storage, repository, shelf, limits, lines), publisher, Search(repository, rules.catalogue),
-        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
-        Transcoder(repository, opener, pool, server.transcode_cache_bytes),
+        Settler(storage, repository, shelf, limits, lines), publisher, search,
+        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures),
+        Archiver(search), pool, tags, Transcoder(repository, opener, pool, server.transcode_cache_bytes),
     )  # fmt: skip

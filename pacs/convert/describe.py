@@ -74,10 +74,10 @@ def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, leve
     identity, sop_class = identity_of(file)
     digest, data = digests(file, whole)
     pixels = layout(file)
+    study, series, instance = (levels.of(file, level) for level in QueryLevel)
     return Incoming(
         identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location,
-        table_of(pixels, file.deflated), bulk_values(file, bulk_over),
-        *(levels.of(file, level) for level in QueryLevel),
+        table_of(pixels, file.deflated), bulk_values(file, bulk_over), study, series, instance,
     )  # fmt: skip
 
 
