@@ -28,7 +28,7 @@ def check(services: Services) -> int:
         rows = services.repository.instances(found.identity[0])
         for row in rows:
             assert hashlib.sha256(b"".join(map(bytes, services.retrieve.file(row)))).hexdigest() == row.digest
-        assert found.instance_count == len(rows)
+        assert found.instances[0] == len(rows)
         seen += len(rows)
     return seen
 

@@ -88,7 +88,7 @@ async def send(call: Call, form: accept.Form, instances: Sequence[Instance], cho
 def pieces(call: Call, instance: Instance, target: str) -> Iterator[Buffer]:
     """The Part 10 bytes in a syntax."""
     if target == instance.transfer_syntax:
-        found: Iterator[Buffer] = call.services.retrieve.file(instance).pieces(0)
+        found: Iterator[Buffer] = call.services.retrieve.file(instance)
     else:
         found = call.services.transcoder.file(instance, target)
     return found
@@ -98,7 +98,7 @@ async def _single(call: Call, instance: Instance, chosen: Plan, headers: dict[st
     target = chosen[instance.transfer_syntax]
     given = {**headers, "content-type": f"{DICOM}; transfer-syntax={target}"}
     if target == instance.transfer_syntax:
-        return await ranged_source(call.scope, call.services.retrieve.file(instance), given)
+        return await ranged_source(call.scope, call.services.retrieve.source(instance), given)
     return await stream_reply(call.scope, given, pieces(call, instance, target))
 
 

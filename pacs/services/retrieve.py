@@ -1,7 +1,7 @@
 """Retrieving: metadata documents, files, frames, bulk values (PS3.18 10.4)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pacs.convert.coding import GZIP, encode
@@ -11,7 +11,7 @@ from pacs.dicom.syntax import syntax
 from pacs.domain.errors import NotFound
 from pacs.domain.layout import FORMAT
 from pacs.domain.model import FramePlace, Identity, Instance
-from pacs.domain.ports import Repository
+from pacs.domain.ports import Buffer, Repository
 from pacs.services.bulk import Bulk, BulkValues
 from pacs.services.cache import ByteCache
 from pacs.services.open import Opener, Source
@@ -68,8 +68,8 @@ class Retrieve:
         found = self._cache.get((target, shape, state))
         return None if found is None else Document(*found)
 
-    def metadata(self, target: Target, shape: Shape, state: str) -> Document:
-        """DICOM JSON of a study, series or instance, as of ``state`` or later (PS3.18 10.4.1.1.2, Annex F)."""
+    def metadata(self, target: Target, shape: Shape = Shape(), state: str = "") -> Document:  # noqa: B008 - frozen
+        """DICOM JSON of a study, series or instance, as of ``state`` (or now) or later (PS3.18 10.4.1.1.2, Annex F)."""
 
         def make() -> tuple[bytes, str]:
             if target.series is None:
@@ -78,11 +78,11 @@ class Retrieve:
                 return self._series(target.study, target.series, shape)
             return self._instance(Identity(target.study, target.series, target.instance), shape)
 
-        return Document(*self._cache.get_or_make((target, shape, state), make))
+        return Document(*self._cache.get_or_make((target, shape, state or self.state(target)), make))
 
     def lines(self, target: Target, base: str | None) -> list[bytes]:
         """The documents' lines: one data set each."""
-        return split_lines(self.metadata(target, Shape(base), self.state(target)).body)
+        return split_lines(self.metadata(target, Shape(base)).body)
 
     def _instance(self, identity: Identity, shape: Shape) -> tuple[bytes, str]:
         found = self._one(identity)
@@ -135,9 +135,13 @@ class Retrieve:
             raise NotFound(str(Target(*identity)))
         return found
 
-    def file(self, instance: Instance) -> Source:
-        """The exact Part 10 bytes."""
+    def source(self, instance: Instance) -> Source:
+        """The exact Part 10 bytes, from any offset on."""
         return self._opener.file(instance)
+
+    def file(self, instance: Instance) -> Iterator[Buffer]:
+        """The exact Part 10 bytes."""
+        return self._opener.pieces(instance)
 
     def frame_place(self, identity: Identity) -> FramePlace:
         """Where the frames of an instance lie."""
