@@ -9,6 +9,7 @@ from pacs.domain.ports import Repository, Storage
 from pacs.repository.engine import make_engine
 from pacs.repository.migrate import prepare
 from pacs.repository.sql import SqlRepository
+from pacs.services.archive import Archiver
 from pacs.services.export import Exporter
 from pacs.services.open import Opener
 from pacs.services.pictures import Pictures
@@ -41,6 +42,7 @@ class Services:
     retrieve: Retrieve
     pictures: Pictures
     exporter: Exporter
+    archiver: Archiver
     pool: WorkerPool
     tags: TagIndexer
     transcoder: Transcoder
@@ -93,9 +95,10 @@ def assemble(
     pictures = Pictures(storage, repository, opener, pool)
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
+    search = Search(repository, rules.catalogue)
     return Services(
         settings, storage, repository, Store(storage, repository, shelf, rules),
-        Settler(storage, repository, shelf, limits), publisher, Search(repository, rules.catalogue),
-        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures), pool, tags,
-        Transcoder(repository, opener, pool, server.transcode_cache_bytes),
+        Settler(storage, repository, shelf, limits), publisher, search,
+        Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures),
+        Archiver(search), pool, tags, Transcoder(repository, opener, pool, server.transcode_cache_bytes),
     )  # fmt: skip

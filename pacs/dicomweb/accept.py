@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pacs.domain.errors import NotAcceptable
@@ -20,22 +21,23 @@ class MediaRange(NamedTuple):
     syntaxes: tuple[str, ...] = ()
 
 
-class Offer(NamedTuple):
-    """A representation at hand.
+class Form(NamedTuple):
+    """A representation that can be sent.
 
-    ``types``: media types it may be asked by, the first is what it is.  ``syntaxes``: transfer syntaxes that a request
-    has to name, all of them, when it names any (None: not looked at).
+    ``types``: media types it may be asked by, the first is what it is.  ``transfer``: it is in a transfer syntax, which a
+    request may name; ``syntaxes``: those that can be made, as far as they are known.
     """
 
     name: str
     types: tuple[str, ...]
     multipart: bool = False
-    syntaxes: tuple[str, ...] | None = None
+    transfer: bool = False
+    syntaxes: tuple[str, ...] = ()
 
     def label(self) -> str:
         """As it would be written in an Accept header."""
         text = f'{MULTIPART}; type="{self.types[0]}"' if self.multipart else self.types[0]
-        return text + "".join(f"; transfer-syntax={uid}" for uid in self.syntaxes or ())
+        return text + "".join(f"; transfer-syntax={uid}" for uid in self.syntaxes)
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -80,7 +82,8 @@ def _range(text: str) -> MediaRange:
     return MediaRange("*/*" if media == "*" else media, q, kind, tuple(syntaxes))
 
 
-def parse(header: str) -> list[MediaRange]:
+@lru_cache(maxsize=1024)
+def parse(header: str) -> tuple[MediaRange, ...]:
     """The alternatives of an Accept header; no header is ``*/*``.
 
     A bare UID between commas continues the unquoted transfer syntax list before it.
@@ -91,7 +94,7 @@ def parse(header: str) -> list[MediaRange]:
             found[-1] = found[-1]._replace(syntaxes=(*found[-1].syntaxes, piece))
         else:
             found.append(_range(piece))
-    return found or [MediaRange(ANY)]
+    return tuple(found) or (MediaRange(ANY),)
 
 
 def _weight(pattern: str, types: Iterable[str]) -> int:
@@ -103,35 +106,65 @@ def _weight(pattern: str, types: Iterable[str]) -> int:
     return 3 * (pattern in types)
 
 
-def _syntax_fits(wanted: MediaRange, offer: Offer) -> bool:
-    if not wanted.syntaxes or "*" in wanted.syntaxes or offer.syntaxes is None:
-        return True
-    return set(offer.syntaxes) <= set(wanted.syntaxes)
-
-
-def _fit(wanted: MediaRange, offer: Offer) -> int:
-    """Precision of the match, 0 for none."""
-    if not _syntax_fits(wanted, offer):
-        return 0
+def fit(wanted: MediaRange, form: Form) -> int:
+    """How precisely a range names a form, by media type alone; 0 for not at all."""
     if wanted.media == ANY:
         return 1
-    if not offer.multipart:
-        return _weight(wanted.media, offer.types)
+    if not form.multipart:
+        return _weight(wanted.media, form.types)
     if wanted.media not in (MULTIPART, "multipart/*"):
         return 0
-    inner = _weight(wanted.type or ANY, offer.types)
-    return inner and inner + 3 + bool(wanted.syntaxes)
+    inner = _weight(wanted.type or ANY, form.types)
+    return inner and inner + 3
 
 
-def choose(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer:
-    """The offer with the highest q; then the one named most precisely; then the first (PS3.18 8.7.8.1)."""
-    best: tuple[float, int] | None = None
-    chosen: Offer | None = None
-    for offer in offers:
-        fits = [(_fit(wanted, offer), wanted.q) for wanted in ranges]
-        weight, q = max(fits, default=(0, 0.0))
-        if weight and q and (best is None or (q, weight) > best):
-            best, chosen = (q, weight), offer
-    if chosen is None:
-        raise NotAcceptable("the Accept header fits nothing available here", tuple(o.label() for o in offers))
-    return chosen
+def fitting(ranges: Sequence[MediaRange], form: Form) -> list[MediaRange]:
+    """The ranges that let a form through, the most precise first, then by q.
+
+    A range with q=0 shuts out what less precise ones let in (RFC 9110 12.5.1).
+    """
+    found = [(fit(wanted, form), wanted) for wanted in ranges]
+    closed = max((weight for weight, wanted in found if not wanted.q and not wanted.syntaxes), default=0)
+    opened = [(weight, wanted) for weight, wanted in found if wanted.q and weight > closed]
+    return [wanted for _, wanted in sorted(opened, key=lambda one: (-one[0], -one[1].q))]
+
+
+def ranked(ranges: Sequence[MediaRange], forms: Sequence[Form]) -> list[tuple[Form, list[MediaRange]]]:
+    """The forms a request takes, each with the ranges that fit: by q, then by precision, then in their own order."""
+    found = [(form, fits) for form in forms if (fits := fitting(ranges, form))]
+    return sorted(found, key=lambda one: (-one[1][0].q, -fit(one[1][0], one[0])))
+
+
+@lru_cache(maxsize=1024)
+def choose(ranges: tuple[MediaRange, ...], forms: tuple[Form, ...]) -> Form:
+    """The form that is wanted most; NotAcceptable names those there are (PS3.18 8.7.8.1)."""
+    found = ranked(ranges, forms)
+    if not found:
+        raise refusal(forms)
+    return found[0][0]
+
+
+def refusal(forms: Sequence[Form], detail: str = "the Accept header fits nothing available here") -> NotAcceptable:
+    """The 406 that lists what there is."""
+    return NotAcceptable(detail, tuple(form.label() for form in forms))
+
+
+class Targets(NamedTuple):
+    """The transfer syntaxes something stored can be sent in: ``ready`` ones, the stored one first; those only given to who
+    names them; and the one for who names none (PS3.18 8.7.3.4)."""
+
+    ready: tuple[str, ...]
+    by_name: tuple[str, ...]
+    default: str
+
+    def asked(self, wanted: MediaRange) -> str | None:
+        """The one a range asks for; None: none of them.  ``*`` is the stored one, and so it is when its name is among others."""
+        if not wanted.syntaxes:
+            return self.default
+        if "*" in wanted.syntaxes or self.ready[0] in wanted.syntaxes:
+            return self.ready[0]
+        return next((uid for uid in wanted.syntaxes if uid in self.ready or uid in self.by_name), None)
+
+    def first(self, ranges: Sequence[MediaRange]) -> str | None:
+        """The first that can be made, of ranges in order of preference."""
+        return next((found for one in ranges if (found := self.asked(one))), None)

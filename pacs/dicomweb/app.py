@@ -1,26 +1,28 @@
-"""The ASGI application: frames in front, everything else by the router, one edge around both."""
+"""The ASGI application: retrieved resources by their table, everything else by the router, one edge around both."""
 
 from pathlib import Path
 from typing import Any
 
+import orjson
 from litestar import Litestar, MediaType, Response, Router, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.response import File
 
+from pacs.dicomweb import capabilities, openapi, resources, search, stow
 from pacs.dicomweb import page as html
-from pacs.dicomweb import search, stow, wado
-from pacs.dicomweb.errors import Problem, answer, problem
-from pacs.dicomweb.frames import Frames, match
+from pacs.dicomweb.errors import MethodNotAllowed, Problem, answer, problem
 from pacs.dicomweb.middleware import Edge, allowed_origins
-from pacs.dicomweb.requests import RangeNotSatisfiable, in_thread, settings_of
+from pacs.dicomweb.reply import problem_reply, raw
+from pacs.dicomweb.requests import in_thread, settings_of
+from pacs.dicomweb.routed import Req, services_of
 from pacs.dicomweb.types import App, Receive, Scope, Send
-from pacs.dicomweb.wado import Req
+from pacs.dicomweb.wado import retrieve
 from pacs.domain.errors import NotFound
 
 
-def _response(told: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
-    given = {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}
+def _response(told: Problem) -> Response[bytes]:
+    given = {"content-type": "application/json", "cache-control": "no-store", **told.extra}
     return Response(told.body, status_code=told.status, headers=given, media_type="application/json")
 
 
@@ -28,22 +30,12 @@ def _on_error(_: Req, error: Exception) -> Response[bytes]:
     return _response(answer(error))
 
 
-def _on_range(_: Req, error: RangeNotSatisfiable) -> Response[bytes]:
-    return _response(problem(416, str(error)), {"content-range": f"bytes */{error.size}"})
-
-
-def takes_post(path: str, root: str) -> bool:
-    """Whether objects can be stored at this path (Table 10.5.1-1)."""
-    pieces = path.removeprefix(root).strip("/").split("/")
-    return pieces in (["studies"], ["instances"]) or (len(pieces) == 2 and pieces[0] == "studies")
-
-
 def _on_http(request: Req, error: HTTPException) -> Response[bytes]:
     """The router's own errors: 404, 405 and the like."""
     if error.status_code == 405:
-        root = settings_of(wado.services_of(request)).server_path
-        allowed = "GET, HEAD, POST, OPTIONS" if takes_post(request.scope["path"], root) else "GET, HEAD, OPTIONS"
-        return _response(problem(405, f"{request.method} is not possible here"), {"allow": allowed})
+        root = settings_of(services_of(request)).server_path
+        allowed = resources.methods(request.scope["path"].removeprefix(root)) or ("GET", "HEAD", "OPTIONS")
+        return _response(answer(MethodNotAllowed(request.method, ", ".join(allowed))))
     if error.status_code >= 500:
         return _response(answer(error))
     detail = "nothing is here" if error.status_code == 404 else str(error.detail)
@@ -53,7 +45,24 @@ def _on_http(request: Req, error: HTTPException) -> Response[bytes]:
 @get("/health", sync_to_thread=False)
 def health() -> Response[bytes]:
     """Whether the process answers."""
-    return wado.raw(b'{"status":"ok"}', "application/json", {"cache-control": "no-store"})
+    return raw(b'{"status":"ok"}', "application/json", {"cache-control": "no-store"})
+
+
+def _documents(root: str) -> list[Any]:
+    """What is made from the table once: the OpenAPI document and the conformance statement."""
+    described = orjson.dumps(openapi.document(root))
+    statement = capabilities.page()
+
+    @get("/openapi.json", sync_to_thread=False)
+    def openapi_json() -> Response[bytes]:
+        return raw(described, "application/json", {"cache-control": "no-cache"})
+
+    @get("/conformance", sync_to_thread=False)
+    def conformance() -> Response[bytes]:
+        headers = {"content-security-policy": "default-src 'none'", "cache-control": "no-cache"}
+        return raw(statement, "text/html; charset=utf-8", headers)
+
+    return [openapi_json, conformance]
 
 
 def _status_page(path: str, root: str) -> Any:
@@ -92,14 +101,14 @@ def _client(folder: Path, root: str) -> Any:
 
 def _router(services: Any, root: str) -> Litestar:
     client_dir = services.settings.client_dir
-    resources = Router(root or "/", route_handlers=[*wado.HANDLERS, *stow.HANDLERS])
+    service = Router(root or "/", route_handlers=[*stow.HANDLERS])
     extra = [_status_page("/status.html" if client_dir else "/", root)]
     if client_dir:
         extra.append(_client(Path(client_dir).resolve(), root))
     return Litestar(
-        [resources, health, *extra],
+        [service, health, *_documents(root), *extra],
         state=State({"services": services}),
-        exception_handlers={RangeNotSatisfiable: _on_range, HTTPException: _on_http, Exception: _on_error},
+        exception_handlers={HTTPException: _on_http, Exception: _on_error},
         request_max_body_size=None,
         openapi_config=None,
         logging_config=None,
@@ -111,19 +120,38 @@ def create_app(services: Any) -> App:
     """The application over assembled services."""
     settings = settings_of(services)
     root: str = settings.server_path
-    frames, router = Frames(services, root), _router(services, root)
-    searches = search.Searches(services, root)
+    router, searches = _router(services, root), search.Searches(services, root)
+
+    def below(path: str) -> str | None:
+        """The path within the service, None outside of it."""
+        return path[len(root) :] if path == root or path.startswith(root + "/") else None
+
+    def methods(path: str) -> tuple[str, ...]:
+        within = below(path)
+        return resources.methods(within) if within is not None else ()
+
+    def described(path: str) -> bool:
+        return below(path) in ("", "/")
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and match(scope["path"], root) is not None:
-            await frames(scope, receive, send)
-        elif scope["type"] == "http" and search.takes(scope, root):
+        within = below(scope["path"]) if scope["type"] == "http" else None
+        if within is None:
+            await router(scope, receive, send)  # type: ignore[arg-type]
+            return
+        method = scope["method"]
+        found = resources.find("/capabilities" if method == "OPTIONS" else within)
+        if found is not None and method in ("GET", "OPTIONS"):
+            await retrieve(services, found, scope, receive, send)
+        elif found is not None and method not in resources.methods(within):
+            refused = MethodNotAllowed(method, ", ".join(resources.methods(within)))
+            await problem_reply(answer(refused))(scope, receive, send)
+        elif search.takes(scope, root):
             await searches(scope, receive, send)
         else:
             await router(scope, receive, send)  # type: ignore[arg-type]
 
     cors = settings.cors_options
-    return Edge(dispatch, allowed_origins(cors) if getattr(cors, "enabled", True) else ())
+    return Edge(dispatch, allowed_origins(cors) if getattr(cors, "enabled", True) else (), methods, described)
 
 
 def from_environment() -> App:

@@ -2,12 +2,30 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from pacs.domain import errors as e
 
 log = logging.getLogger("pacs.dicomweb")
+
+
+class RangeNotSatisfiable(e.PacsError):
+    """A Range header beyond the end."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the range lies outside of the {size} bytes there are")
+        self.size = size
+
+
+class MethodNotAllowed(e.PacsError):
+    """The resource is there, the method is not; ``allowed`` are those it has."""
+
+    def __init__(self, method: str, allowed: str) -> None:
+        super().__init__(f"{method[:20]} is not possible here; {allowed} are")
+        self.allowed = allowed
+
 
 STATUS: dict[type[e.PacsError], int] = {
     e.PacsError: 500,
@@ -23,14 +41,17 @@ STATUS: dict[type[e.PacsError], int] = {
     e.StorageFull: 507,
     e.IndexFault: 503,
     e.ConfigFault: 500,
+    RangeNotSatisfiable: 416,
+    MethodNotAllowed: 405,
 }
 
 
 class Problem(NamedTuple):
-    """An error answer."""
+    """An error answer; ``extra`` are headers of its own."""
 
     status: int
     body: bytes
+    extra: Mapping[str, str] = {}
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -39,6 +60,7 @@ class Problem(NamedTuple):
             (b"content-type", b"application/json"),
             (b"content-length", str(len(self.body)).encode()),
             (b"cache-control", b"no-store"),
+            *((name.encode(), value.encode("latin-1")) for name, value in self.extra.items()),
         ]
 
 
@@ -70,4 +92,8 @@ def answer(error: BaseException) -> Problem:
         return problem(status, str(error), available=list(error.available))
     if isinstance(error, e.TooLarge) and error.limit is not None:
         return problem(status, str(error), limit=error.limit)
+    if isinstance(error, RangeNotSatisfiable):
+        return problem(status, str(error))._replace(extra={"content-range": f"bytes */{error.size}"})
+    if isinstance(error, MethodNotAllowed):
+        return problem(status, str(error))._replace(extra={"allow": error.allowed})
     return problem(status, str(error))

@@ -1,36 +1,34 @@
-"""Frames (PS3.18 10.4.1.1.3 and 8.7.3.3), in front of the router: the path a viewer takes hundreds of times a study.
+"""Frames (PS3.18 10.4.1.1.6 and 8.7.3.3): as stored, or in the transfer syntax asked for.
 
 The part header is exactly ``Content-Type: <media>; transfer-syntax=<UID>``: viewers read the syntax from there.
 """
 
-import hashlib
 import os
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pacs.dicomweb import accept
-from pacs.dicomweb.errors import answer
-from pacs.dicomweb.middleware import header
-from pacs.dicomweb.requests import in_thread, pairs, uids, wanted
-from pacs.dicomweb.types import Receive, Scope, Send
-from pacs.domain.errors import BadRequest, NotAcceptable, NotFound
+from pacs.dicom.syntax import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, OCTETS, syntax
+from pacs.dicomweb import accept, parts
+from pacs.dicomweb.call import Call
+from pacs.dicomweb.objects import targets_of
+from pacs.dicomweb.reply import Reply, unchanged
+from pacs.dicomweb.requests import header, in_thread, only, wanted
+from pacs.domain.errors import NotFound
 from pacs.domain.model import FramePlace, Identity
+from pacs.services.retrieve import etag
 
-OCTETS = "application/octet-stream"
-EXPLICIT = "1.2.840.10008.1.2.1"
-NATIVE = ("1.2.840.10008.1.2", EXPLICIT, "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
+NATIVE = (IMPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG)
 CHUNK = 256 * 1024
 _IN_LOOP = 4 * CHUNK
-_MAX_LIST = 100_000
 
 
-class Target(NamedTuple):
-    """A frames URL, taken apart; ``numbers`` None is all frames."""
+class Choice(NamedTuple):
+    """How frames are sent."""
 
-    identity: Identity
-    numbers: tuple[int, ...] | None
+    multipart: bool
+    media: str
+    syntax: str
 
 
 class Source(NamedTuple):
@@ -40,176 +38,150 @@ class Source(NamedTuple):
     file: tuple[str, int, int] | None
 
 
-def match(path: str, root: str) -> list[str] | None:
-    """The pieces ``[S, E, I]`` or ``[S, E, I, list]`` when the path is a frames resource below ``root``."""
-    if not path.startswith(root + "/studies/"):
-        return None
-    p = path[len(root) + 1 :].split("/")
-    if len(p) not in (7, 8) or p[2] != "series" or p[4] != "instances" or p[6] != "frames":
-        return None
-    return [p[1], p[3], p[5], *p[7:]]
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise BadRequest(f"frame {text[:40]!r}: whole numbers from 1 on are wanted")
-    return int(text)
-
-
-def target(pieces: list[str]) -> Target:
-    """Checked UIDs and frame numbers."""
-    uids(*pieces[:3])
-    identity = Identity(*pieces[:3])
-    if len(pieces) == 3:
-        return Target(identity, None)
-    listed = pieces[3].split(",")
-    if len(listed) > _MAX_LIST:
-        raise BadRequest(f"more than {_MAX_LIST} frames in one request")
-    return Target(identity, tuple(_number(text) for text in listed))
-
-
-def labels(syntax: str, media: str) -> tuple[str, str]:
-    """Media type and transfer syntax of the part; native frames are handed out little endian, unencapsulated."""
-    return (OCTETS, EXPLICIT) if syntax in NATIVE else (media, syntax)
-
-
 @lru_cache(maxsize=1024)
-def negotiate(wanted: str, syntax: str, media: str, single: bool) -> tuple[bool, str, str]:
-    """Whether multipart, and the labels; NotAcceptable otherwise.  No transcoding: what is stored or nothing."""
-    media, label = labels(syntax, media)
-    types = (media,) if media == OCTETS else (media, OCTETS)
-    names = (label, syntax) if syntax in NATIVE[:3] and syntax != label else (label,)
-    multipart = [accept.Offer("multipart", types, True, (name,)) for name in names]
-    alone = [accept.Offer("single", o.types, False, o.syntaxes) for o in multipart] if single else []
+def negotiate(wanted: str, targets: accept.Targets, alone: bool) -> Choice:
+    """The choice among what can be made; ``targets.ready[0]`` is how frames are stored.
+
+    A frame is offered under the media type of each syntax and as octets.  Without a syntax a media type means the stored
+    one if it has that type, else the first that does; octets mean Explicit VR Little Endian (Tables 8.7.3-2 to 8.7.3-5).
+    """
+    stored = targets.ready[0]
+    own = syntax(stored).media_type
+    every = (*targets.ready, *targets.by_name)
+    types = tuple(dict.fromkeys((own, *(syntax(uid).media_type for uid in every), OCTETS)))
+    ways = (True, False) if alone else (True,)
+    forms = [accept.Form("frames", (kind,), multipart, True) for multipart in ways for kind in types]
+    for form, fits in accept.ranked(accept.parse(wanted), forms):
+        for one in fits:
+            found = _of_type(form.types[0], own, one, targets)
+            if found is not None:
+                return Choice(form.multipart, form.types[0], found)
+    labels = [
+        form._replace(syntaxes=(uid,)) for form in forms for uid in targets.ready if syntax(uid).media_type == form.types[0]
+    ]
+    raise accept.refusal(labels, f"the Accept header fits nothing available here; the frames are stored as {stored}")
+
+
+def _of_type(kind: str, own: str, wanted: accept.MediaRange, targets: accept.Targets) -> str | None:
+    """The syntax to send a frame in as ``kind``, or None."""
+    stored, octets = targets.ready[0], kind == OCTETS
+
+    def can_be(uid: str) -> bool:
+        return octets or syntax(uid).media_type == kind
+
+    if not wanted.syntaxes:
+        if octets and own != OCTETS:
+            return EXPLICIT_LITTLE if EXPLICIT_LITTLE in targets.ready else stored
+        return stored if can_be(stored) else next((uid for uid in targets.ready if can_be(uid)), None)
+    named = tuple(EXPLICIT_LITTLE if uid in NATIVE else uid for uid in wanted.syntaxes)
+    if can_be(stored) and ("*" in named or stored in named):
+        return stored
+    allowed = (*targets.ready, *targets.by_name)
+    if "*" in named:
+        return next((uid for uid in targets.ready if can_be(uid)), None)
+    return next((uid for uid in named if uid in allowed and can_be(uid)), None)
+
+
+@lru_cache(maxsize=256)
+def _frame_targets(targets: accept.Targets, stored: str) -> accept.Targets:
+    """Targets of frames: native ones are handed out as Explicit VR Little Endian, whatever the data set is in."""
+    others = (uid for uid in targets.ready[1:] if uid not in NATIVE)
+    ready = tuple(dict.fromkeys((stored, *others)))
+    return accept.Targets(ready, tuple(uid for uid in targets.by_name if uid not in NATIVE), stored)
+
+
+async def frames(call: Call) -> Reply:
+    """A list of frames, or all of them."""
+    only(call.query)
+    identity, retrieve = call.identity, call.services.retrieve
+    place = await _place(call, identity)
+    count = place.frames.count
+    numbers = call.frames or tuple(range(1, count + 1))
+    if not numbers or max(numbers) > count:
+        raise NotFound(f"this instance has {count} frames")
+    stored = retrieve.at_rest(place.transfer_syntax)
+    targets = _frame_targets(targets_of(place.transfer_syntax, call.services.transcoder), stored)
+    choice = negotiate(wanted(call.query, header(call.scope, b"accept")), targets, len(numbers) == 1)
+    tag = etag(place.digest, call.given.get("frames"), *map(str, choice))
+    headers = {"etag": tag, "vary": "Accept", "cache-control": "no-cache"}
+    early = unchanged(call.scope, headers)
+    if early is not None:
+        return early
+    make = Frames(call, identity, stored, choice)
     try:
-        chosen = accept.choose(accept.parse(wanted), multipart + alone)
-    except NotAcceptable as error:
-        offers = (multipart[0], *alone[:1])
-        raise NotAcceptable(f"{error}; the frames are stored as {label}", tuple(o.label() for o in offers)) from None
-    return chosen.multipart, media, label
+        return await make.reply(place, numbers, headers)
+    except FileNotFoundError:  # converted, and the received file gone, in between
+        return await make.reply(await _place(call, identity), numbers, headers)
 
 
-def boundary(identity: Identity) -> str:
-    """The same for every request of an instance, so that ranges and caches hold."""
-    return "frames-" + hashlib.blake2b("/".join(identity).encode(), digest_size=16).hexdigest()
+async def _place(call: Call, identity: Identity) -> FramePlace:
+    find = call.services.retrieve.frame_place
+    found: FramePlace = find(identity) if call.services.repository.local else await in_thread(find, identity)
+    return found
 
 
 class Frames:
-    """The ASGI application of frames resources."""
+    """Makes the answer of one request."""
 
-    def __init__(self, services: Any, root: str) -> None:
-        self.retrieve = services.retrieve
-        self.local = bool(getattr(services.repository, "local", False))
-        self.root = root
+    def __init__(self, call: Call, identity: Identity, stored: str, choice: Choice) -> None:
+        self.call, self.identity, self.choice = call, identity, choice
+        self.kept = choice.syntax == stored
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._answer(scope, send)
-        except _Started as started:
-            raise started.error from None
-        except Exception as error:
-            told = answer(error)
-            await send({"type": "http.response.start", "status": told.status, "headers": told.headers})
-            await send({"type": "http.response.body", "body": told.body})
+    async def reply(self, place: FramePlace, numbers: tuple[int, ...], headers: dict[str, str]) -> Reply:
+        """The first frame is opened or made before anything is sent: what fails at once becomes an error answer."""
+        retrieve, choice = self.call.services.retrieve, self.choice
+        mark = parts.boundary(*self.identity)
+        kind = f"{choice.media}; transfer-syntax={choice.syntax}"
+        outer = f'multipart/related; type="{choice.media}"; boundary={mark}' if choice.multipart else kind
+        before = parts.head(kind, mark) if choice.multipart else b""
+        after = f"\r\n--{mark}--\r\n".encode() if choice.multipart else b""
+        body = _Parts(self, place, numbers, before, after)
+        await body.open([retrieve.frame_file(place, n) if self.kept else None for n in numbers])
+        return Reply(200, {"content-type": outer, **headers}, body.pieces(), body.length)
 
-    async def _place(self, identity: Identity) -> FramePlace:
-        find = self.retrieve.frame_place
-        found: FramePlace = find(identity) if self.local else await in_thread(find, identity)
+    async def make(self, place: FramePlace, number: int) -> bytes:
+        """A frame as it is sent."""
+        found: bytes
+        if self.kept:
+            found = await in_thread(self.call.services.retrieve.frame, place, number)
+        else:
+            found = await in_thread(self.call.services.transcoder.frame, self.identity, number, self.choice.syntax)
         return found
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
-        asked = target(match(scope["path"], self.root) or [])
-        place = await self._place(asked.identity)
-        numbers = asked.numbers or tuple(range(1, place.frames.count + 1))
-        if not numbers or max(numbers) > place.frames.count:
-            raise NotFound(f"this instance has {place.frames.count} frames")
-        accepted = wanted(pairs(scope["query_string"]), header(scope, b"accept"))
-        media = self.retrieve.pixel_media(place)
-        multipart, media, syntax = negotiate(accepted, place.transfer_syntax, media, len(numbers) == 1)
-        try:
-            await self._send(send, asked.identity, place, numbers, multipart, media, syntax)
-        except FileNotFoundError:
-            place = await self._place(asked.identity)  # converted, and the received file gone, in between
-            await self._send(send, asked.identity, place, numbers, multipart, media, syntax)
-
-    async def _send(
-        self, send: Send, identity: Identity, place: FramePlace, numbers: tuple[int, ...], multipart: bool, media: str,
-        syntax: str,
-    ) -> None:  # fmt: skip
-        mark = boundary(identity)
-        kind = f"{media}; transfer-syntax={syntax}"
-        before = f"--{mark}\r\nContent-Type: {kind}\r\n\r\n".encode() if multipart else b""
-        after = f"\r\n--{mark}--\r\n".encode() if multipart else b""
-        outer = f'multipart/related; type="{media}"; boundary={mark}' if multipart else kind
-        parts = _Parts(self.retrieve, place, numbers, before, after)
-        await parts.open()
-        headers = [(b"content-type", outer.encode()), (b"vary", b"Accept"), (b"cache-control", b"no-cache")]
-        if parts.length is not None:
-            headers.append((b"content-length", str(parts.length).encode()))
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async with aclosing(parts.pieces()) as pieces:
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except Exception as error:
-            raise _Started(error) from error
-        finally:
-            parts.close()
-
-
-class _Started(Exception):
-    """An error after the status line is out: the connection is to be cut."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class _Parts:
-    """The body of the answer, piece by piece; the first frame is opened or read before anything is sent."""
+    """The body, piece by piece."""
 
-    def __init__(self, retrieve: Any, place: FramePlace, numbers: tuple[int, ...], before: bytes, after: bytes) -> None:
-        self.retrieve, self.place, self.before, self.after = retrieve, place, before, after
-        self.sources = [Source(n, retrieve.frame_file(place, n)) for n in numbers]
+    def __init__(self, maker: Frames, place: FramePlace, numbers: tuple[int, ...], before: bytes, after: bytes) -> None:
+        self.maker, self.place, self.numbers, self.before, self.after = maker, place, numbers, before, after
         self.length: int | None = None
-        self._first: tuple[int, bytes] = (-1, b"")
+        self._sources: list[Source] = []
+        self._first: Any = None
 
-    async def open(self) -> None:
+    async def open(self, files: list[tuple[str, int, int] | None]) -> None:
         """Sets ``length`` when it can be known; FileNotFoundError when the file has moved."""
-        first = self.sources[0]
-        if first.file is None:
-            self._first = (-1, await in_thread(self.retrieve.frame, self.place, first.number))
+        self._sources = [Source(n, file) for n, file in zip(self.numbers, files, strict=True)]
+        sizes = [file[2] if file else None for file in files]
+        if files[0] is None:
+            self._first = await self.maker.make(self.place, self.numbers[0])
+            sizes[0] = len(self._first)
         else:
-            self._first = (os.open(first.file[0], os.O_RDONLY), b"")
-        sizes = [s.file[2] if s.file else None for s in self.sources]
-        if first.file is None:
-            sizes[0] = len(self._first[1])
+            self._first = open(files[0][0], "rb", buffering=0)  # noqa: SIM115 (closed by pieces)
         known = [size for size in sizes if size is not None]
         if len(known) == len(sizes):
             joint = len(self.before) + (2 if self.before else 0)
             self.length = sum(known) + len(self.before) + joint * (len(sizes) - 1) + len(self.after)
 
-    def close(self) -> None:
-        """Closes the first file; the others are closed where they are read."""
-        if self._first[0] >= 0:
-            os.close(self._first[0])
-            self._first = (-1, b"")
-
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        for index, source in enumerate(self.sources):
+        for index, source in enumerate(self._sources):
             head = (b"\r\n" if index and self.before else b"") + self.before
             if source.file is None:
-                data = self._first[1] if not index else await in_thread(self.retrieve.frame, self.place, source.number)
-                yield head + data
+                yield head + (await self.maker.make(self.place, source.number) if index else self._first)
                 continue
-            handle = self._first[0] if not index else os.open(source.file[0], os.O_RDONLY)
-            try:
-                async for piece in _read(handle, source.file[1], source.file[2], head):
+            path, offset, length = source.file
+            with open(path, "rb", buffering=0) if index else self._first as file:
+                async for piece in _read(file.fileno(), offset, length, head):
                     yield piece
-            finally:
-                if index:
-                    os.close(handle)
         yield self.after
 
 

@@ -1,21 +1,18 @@
 """The outermost ASGI layer: CORS (PS3.18 8.10), HEAD, OPTIONS, nosniff and a last catch for errors."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from pacs.dicomweb.errors import Problem, answer, problem
+from pacs.dicomweb.reply import HEAD
+from pacs.dicomweb.requests import header
 from pacs.dicomweb.types import App, Message, Receive, Scope, Send
 
-METHODS = "GET, HEAD, POST, OPTIONS"
-HEADERS = "accept, authorization, content-type, range, if-none-match"
-EXPOSED = "Content-Range, ETag, Warning"
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+HEADERS = "accept, authorization, content-type, range, if-range, if-none-match"
+EXPOSED = "Content-Range, Content-Encoding, Content-Location, ETag, Warning"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def header(scope: Scope, name: bytes) -> str:
-    """All values of a request header, joined by a comma; empty when absent."""
-    return ", ".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
 def allowed_origins(options: Any) -> tuple[str, ...]:
@@ -37,10 +34,16 @@ def is_loopback(origin: str) -> bool:
 
 
 class Edge:
-    """Wraps the application: every answer, errors too, passes here."""
+    """Wraps the application: every answer, errors too, passes here.
 
-    def __init__(self, app: App, origins: Iterable[str]) -> None:
-        self.app = app
+    ``methods``: those of a path, none when nothing is there.  ``described``: whether OPTIONS of a path is answered by the
+    application itself (PS3.18 8.9).
+    """
+
+    def __init__(
+        self, app: App, origins: Iterable[str], methods: Callable[[str], tuple[str, ...]], described: Callable[[str], bool]
+    ) -> None:
+        self.app, self.methods, self.described = app, methods, described
         self.origins = tuple(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,9 +52,10 @@ class Edge:
             return
         origin = header(scope, b"origin")
         extra = self._extra(origin)
-        if scope["method"] == "OPTIONS":
-            await _send(send, 204, [*extra, *_preflight()], b"")
-        elif scope["method"] not in ("GET", "HEAD") and origin and not self._may_write(origin, scope):
+        preflight = header(scope, b"access-control-request-method")
+        if scope["method"] == "OPTIONS" and (preflight or not self.described(scope["path"])):
+            await _send(send, 204, [*extra, *_preflight(self.methods(scope["path"]) or METHODS)], b"")
+        elif scope["method"] not in ("GET", "HEAD", "OPTIONS") and origin and not self._may_write(origin, scope):
             refused = problem(403, f"cross-origin {scope['method']} is not allowed from {origin[:100]}")
             await _send(send, refused.status, [*extra, *refused.headers], refused.body)
         else:
@@ -87,7 +91,7 @@ class Edge:
             await send(message)
 
         try:
-            await self.app({**scope, "method": "GET"} if head else scope, receive, out)
+            await self.app({**scope, "method": "GET", HEAD: True} if head else scope, receive, out)
         except Exception as error:
             if started:
                 raise
@@ -95,12 +99,13 @@ class Edge:
             await _send(out, told.status, told.headers, told.body)
 
 
-def _preflight() -> list[tuple[bytes, bytes]]:
+def _preflight(methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    allowed = ", ".join(methods).encode()
     return [
-        (b"allow", METHODS.encode()),
-        (b"access-control-allow-methods", METHODS.encode()),
+        (b"allow", allowed),
+        (b"access-control-allow-methods", allowed),
         (b"access-control-allow-headers", HEADERS.encode()),
-        (b"access-control-max-age", b"600"),
+        (b"access-control-max-age", b"7200"),
     ]
 
 

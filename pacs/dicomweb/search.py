@@ -4,9 +4,10 @@ import hashlib
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pacs.convert.coding import encode
 from pacs.dicomweb import accept, qido
 from pacs.dicomweb.errors import Problem, answer, problem
-from pacs.dicomweb.requests import base_url, in_thread, pairs, settings_of, uids, wanted
+from pacs.dicomweb.requests import base_url, coding, in_thread, pairs, settings_of, uids, wanted
 from pacs.dicomweb.types import Receive, Scope, Send
 from pacs.domain.query import Query, QueryLevel
 from pacs.services.search import Answer
@@ -14,9 +15,10 @@ from pacs.services.search import Answer
 JSON = "application/dicom+json"
 XML = "application/dicom+xml"
 _OFFERS = (
-    accept.Offer("json", (JSON, "application/json")),
-    accept.Offer("xml", (XML, "application/xml", "text/xml"), True),
+    accept.Form("json", (JSON, "application/json")),
+    accept.Form("xml", (XML, "application/xml", "text/xml"), True),
 )
+_SMALL = 1000
 _LEVELS = {"studies": QueryLevel.STUDY, "series": QueryLevel.SERIES, "instances": QueryLevel.INSTANCE}
 
 
@@ -87,20 +89,24 @@ class Searches:
         parsed = qido.parse(query, target.level, target.study, target.series, self._limits)
         base = base_url(headers, self._root, self._public)
         found, media, body, tag = await in_thread(self._run, parsed.query, base, kind)
+        kind = coding(headers.get("accept-encoding", "")) if len(body) >= _SMALL else ""
+        tag = f'"{tag}{kind and "-" + kind}"'
         given = [
-            ("content-type", media), ("etag", tag), ("cache-control", "no-cache"), ("vary", "Accept"),
-            ("warning", qido.warnings(found.remaining, parsed.unmatched, found.pending)),
+            ("content-type", media), ("etag", tag), ("cache-control", "no-cache"), ("vary", "Accept, Accept-Encoding"),
+            ("content-encoding", kind), ("warning", qido.warnings(found.remaining, parsed.unmatched, found.pending)),
         ]  # fmt: skip
         told = [(name.encode(), value.encode("latin-1", "replace")) for name, value in given if value]
         if _same(headers.get("if-none-match", ""), tag):
             return 304, told[1:], b""
+        if kind:
+            body = await in_thread(encode, body, kind)
         return 200, [*told, (b"content-length", str(len(body)).encode())], body
 
     def _run(self, query: Query, base: str | None, kind: str) -> tuple[Answer, str, bytes, str]:
-        """The answer, its media type, body and tag."""
+        """The answer, its media type, its body and the body's digest."""
         found: Answer = self._search.run(query, base)
         media, body = (JSON, _json(found.records)) if kind == "json" else _xml(found.records)
-        return found, media, body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        return found, media, body, hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
 def _refused(method: str, target: Target) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -9,19 +9,20 @@ from litestar import Response, post
 
 from pacs.dicom import xml
 from pacs.dicomweb import body
-from pacs.dicomweb.accept import Offer, choose
+from pacs.dicomweb.accept import Form, choose
 from pacs.dicomweb.errors import answer
 from pacs.dicomweb.multipart import Multipart, Single
+from pacs.dicomweb.reply import raw
 from pacs.dicomweb.requests import in_thread, settings_of, uids
+from pacs.dicomweb.routed import Req, accepts, base_of, services_of
 from pacs.dicomweb.upload import JSON, XML, Objects, upload
-from pacs.dicomweb.wado import Req, accepts, base_of, raw, services_of
 from pacs.domain.cause import Cause
 from pacs.domain.errors import BadRequest, PacsError, Refused, StorageFault, StorageFull, TooLarge
 from pacs.domain.model import Outcome
 
 log = logging.getLogger("pacs.dicomweb")
 
-ANSWERS = (Offer("json", (JSON, "application/json")), Offer("xml", (XML, "application/xml", "text/xml")))
+ANSWERS = (Form("json", (JSON, "application/json")), Form("xml", (XML, "application/xml", "text/xml")))
 FAILURE_REASON = {
     Cause.NOT_UNDERSTOOD: 0xC000,
     Cause.NO_IDENTITY: 0xA900,

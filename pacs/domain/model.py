@@ -168,6 +168,7 @@ class FramePlace:
     location: str
     frames: FrameTable
     transfer_syntax: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

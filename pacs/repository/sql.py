@@ -57,11 +57,16 @@ _TRIPLE = (
     _I.uid == bindparam("instance"),
     _I.until_sequence.is_(None),
 )
-_PLACE = select(_I.location, _I.frames, _I.transfer_syntax).select_from(_JOINED).where(*_TRIPLE)
+_PLACE = select(_I.location, _I.frames, _I.transfer_syntax, _I.digest).select_from(_JOINED).where(*_TRIPLE)
 _PLACE_SQLITE = (
-    "SELECT i.location, i.frames, i.transfer_syntax FROM study s"
+    "SELECT i.location, i.frames, i.transfer_syntax, i.digest FROM study s"
     " JOIN series r ON r.study_id = s.id JOIN instance i ON i.series_id = r.id"
     " WHERE s.uid = ? AND r.uid = ? AND i.uid = ? AND i.until_sequence IS NULL"
+)
+_SHOWN_STUDY_SQLITE = "SELECT state, sequence FROM study WHERE uid = ? AND instance_count > 0"
+_SHOWN_SERIES_SQLITE = (
+    "SELECT r.state, r.sequence FROM study s JOIN series r ON r.study_id = s.id"
+    " WHERE s.uid = ? AND r.uid = ? AND r.instance_count > 0"
 )
 _ONE = _INSTANCES.where(*_TRIPLE)
 _RELOCATE = (
@@ -170,12 +175,16 @@ class SqlRepository:
     def frame_place(self, identity: Identity) -> FramePlace | None:
         """The hot read: on SQLite the driver alone, on a connection of the thread."""
         if self.local:
-            with _driver_faults():
-                row = self._reader().connection.execute(_PLACE_SQLITE, identity).fetchone()
+            row = self._point(_PLACE_SQLITE, identity)
         else:
             with self._read() as connection:
                 row = connection.execute(_PLACE, identity._asdict()).one_or_none()
-        return FramePlace(row[0], FrameTable.decode(row[1]), row[2]) if row is not None else None
+        return FramePlace(row[0], FrameTable.decode(row[1]), row[2], row[3]) if row is not None else None
+
+    def _point(self, statement: str, keys: Sequence[str]) -> Any:
+        """One row of SQLite by the driver, on a connection of the thread."""
+        with _driver_faults():
+            return self._reader().connection.execute(statement, keys).fetchone()
 
     def instances(self, study: str, series: str | None = None, at: int | None = None) -> list[Instance]:
         """Instances now, or at sequence ``at``, in the order of series and instance numbers."""
@@ -198,7 +207,11 @@ class SqlRepository:
             return {row.instance_id: codec.decode_line(row.line) for row in found}
 
     def shown(self, study: str, series: str | None = None) -> Shown | None:
-        """None when unknown or empty."""
+        """None when unknown or empty.  As hot as :meth:`frame_place`."""
+        if self.local:
+            keys = (study,) if series is None else (study, series)
+            found = self._point(_SHOWN_STUDY_SQLITE if series is None else _SHOWN_SERIES_SQLITE, keys)
+            return Shown(*found) if found is not None else None
         if series is None:
             chosen = select(_S.state, _S.sequence).where(_S.uid == study, _S.instance_count > 0)
         else:

@@ -66,7 +66,7 @@ class Exporter:
             for value in row.bulk:
                 key = layout.bulk(study, value.sha256)
                 if not target.exists(key):
-                    target.put(key, self._opener.bulk(study, value.sha256))
+                    target.put(key, b"".join(self._opener.bulk(study, value.sha256).pieces(0)))
         return len(rows)
 
     def _thumbnail(self, key: str, target: Storage, study: str, series: str | None = None) -> None:

@@ -1,7 +1,8 @@
 """Opens instances where they lie, received or shelved: the one reader of what is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from pacs.convert import shell as shells
 from pacs.convert.bulk import little_value
@@ -10,11 +11,34 @@ from pacs.convert.frames import cut_frame
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
 from pacs.domain.errors import NotFound
-from pacs.domain.model import FramePlace, Instance
+from pacs.domain.model import BulkValue, FramePlace, Instance, Spans
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.services.shelve import Place, Shelf
 
 _PIECE = 1 << 20
+
+
+class Source(NamedTuple):
+    """A value of known size that is read from any offset on, piece by piece."""
+
+    size: int
+    pieces: Callable[[int], Iterator[Buffer]]
+
+
+def of_bytes(body: bytes) -> Source:
+    """A value that is in memory."""
+    return Source(len(body), lambda offset: iter((memoryview(body)[offset:],)))
+
+
+def skipped(pieces: Iterable[Buffer], offset: int) -> Iterator[Buffer]:
+    """What comes after the first ``offset`` bytes."""
+    for piece in pieces:
+        view = memoryview(piece)
+        if offset >= len(view):
+            offset -= len(view)
+            continue
+        yield view[offset:] if offset else piece
+        offset = 0
 
 
 class Opener:
@@ -100,14 +124,54 @@ class Opener:
             bulk = {value.path: value.sha256 for value in instance.bulk}
             return metadata_line(file, instance.identity, bulk, instance.frames, self._memo)
 
-    def bulk(self, study: str, sha256: str) -> bytes:
+    def file(self, instance: Instance) -> Source:
+        """The exact Part 10 bytes, from any offset on."""
+        return Source(instance.size, lambda offset: skipped(self.pieces(instance), offset))
+
+    def frame_source(self, place: FramePlace, number: int) -> Source:
+        """A frame, read as it is sent where it is plain ranges of an object: a video is one frame of any size."""
+        table = place.frames
+        if not 1 <= number <= table.count:
+            raise NotFound(f"frame {number}: the instance has {table.count}")
+        if table.kind == "files":
+            key = layout.frame(place.location, number)
+            return self._source(key, ((0, self._storage.size(key)),))
+        if table.kind == "inflated" or (table.kind == "ranges" and (table.bits or table.swap)):
+            return of_bytes(self.frame(place, number))
+        key = layout.pack(place.location) if table.kind == "pack" else place.location
+        return self._source(key, table.ranges(number))
+
+    def thumbnail_file(self, study: str, series: str | None) -> str | None:
+        """The local file a stored thumbnail is in, whether or not it is there."""
+        return self._storage.path(layout.study_thumbnail(study) if series is None else layout.series_thumbnail(study, series))
+
+    def _source(self, key: str, ranges: Spans) -> Source:
+        """Ranges of one object, one after the other."""
+
+        def pieces(offset: int) -> Iterator[Buffer]:
+            for start, length in ranges:
+                for at in range(offset, length, _PIECE):
+                    yield self._storage.read(key, start + at, min(_PIECE, length - at))
+                offset = max(offset - length, 0)
+
+        return Source(sum(length for _, length in ranges), pieces)
+
+    def bulk(self, study: str, sha256: str) -> Source:
         """A bulk value, wherever it lies."""
+        key = layout.bulk(study, sha256)
         try:
-            return self._shelf.bulk(study, sha256)
+            return self._source(key, ((0, self._storage.size(key)),))
         except NotFound:
             place = self._repository.bulk_received(study, sha256)
         if place is None:
-            return self._shelf.bulk(study, sha256)
+            return self._source(key, ((0, self._storage.size(key)),))
         location, value = place
+        return self._received_value(location, value)
+
+    def _received_value(self, location: str, value: BulkValue) -> Source:
+        """A value of a received file: a range of that file unless it is deflated or big endian."""
         with self._storage.view(location) as whole:
-            return bytes(little_value(read(whole, self._limits), value))
+            file = read(whole, self._limits)
+            if file.deflated or value.swap:
+                return of_bytes(bytes(little_value(file, value)))
+        return self._source(location, ((value.offset, value.length),))

@@ -1,80 +1,143 @@
 """Retrieving: metadata documents, files, frames, bulk values (PS3.18 10.4)."""
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from pacs.convert.coding import GZIP, encode
 from pacs.convert.describe import at_rest
-from pacs.convert.documents import join_lines, pack_document, relocate_uris, split_lines, unpack_document
+from pacs.convert.documents import join_lines, relocate_uris, split_lines, unpack_document
 from pacs.dicom.syntax import syntax
 from pacs.domain.errors import NotFound
 from pacs.domain.layout import FORMAT
-from pacs.domain.model import FramePlace, Identity, Instance, Shown
+from pacs.domain.model import FramePlace, Identity, Instance
 from pacs.domain.ports import Buffer, Repository
-from pacs.services.open import Opener
+from pacs.services.bulk import Bulk, BulkValues
+from pacs.services.cache import ByteCache
+from pacs.services.open import Opener, Source
 from pacs.services.publish import Publisher
+
+CACHE_BYTES = 64 << 20
+
+
+class Target(NamedTuple):
+    """A study, series or instance."""
+
+    study: str
+    series: str | None = None
+    instance: str | None = None
+
+    def __str__(self) -> str:
+        names = zip(("study", "series", "instance"), self, strict=True)
+        return " of ".join(f"{name} {uid}" for name, uid in reversed([one for one in names if one[1]]))
+
+
+class Shape(NamedTuple):
+    """How a metadata document is wanted: ``base`` makes URIs absolute; ``coding`` is its content coding."""
+
+    base: str | None = None
+    coding: str = ""
 
 
 class Document(NamedTuple):
-    """A document as it is sent; ``etag`` is quoted."""
+    """A document as it is sent, and the state it shows."""
 
     body: bytes
-    gzipped: bool
-    etag: str
+    state: str
 
 
 class Retrieve:
     """Reads of what is stored.  Every answer shows the state the rows are in."""
 
-    def __init__(self, repository: Repository, opener: Opener, publisher: Publisher) -> None:
+    def __init__(self, repository: Repository, opener: Opener, publisher: Publisher, cache_bytes: int = CACHE_BYTES) -> None:
         self._repository, self._opener, self._publisher = repository, opener, publisher
+        self._cache = ByteCache(cache_bytes)
+        self.bulk = BulkValues(repository, opener)
 
-    def metadata(
-        self, study: str, series: str | None = None, instance: str | None = None, base: str | None = None
-    ) -> Document:
-        """DICOM JSON of a study, series or instance.  ``base`` makes BulkDataURI absolute."""
-        if series is None:
-            return self._study(study, base)
-        if instance is None:
-            data, shown = self._publisher.series_metadata(study, series)
-            if base is not None:
-                lines = _absolute(split_lines(unpack_document(data)), base, study, series)
-                data = pack_document(join_lines(lines), shown)
-            return Document(data, True, _etag(shown, base))
-        found = self._one(Identity(study, series, instance))
-        line = self._opener.line(found)
-        line = relocate_uris(line, "../../../../", "../../") if base is None else _absolute([line], base, study, series)[0]
-        tag = _etag(Shown(found.digest, found.since), base)
-        return Document(b"[" + line + b"]", False, tag)
-
-    def _study(self, study: str, base: str | None) -> Document:
-        shown = self._repository.shown(study)
+    def state(self, target: Target) -> str:
+        """The digest of what is stored of a resource now; NotFound."""
+        if target.series is not None and target.instance is not None:
+            return self.frame_place(Identity(target.study, target.series, target.instance)).digest
+        shown = self._repository.shown(target.study, target.series)
         if shown is None:
-            raise NotFound(f"study {study}")
-        lines: list[bytes] = []
-        for series in self._repository.series_of(study):
-            data, _ = self._publisher.series_metadata(study, series)
-            own = split_lines(unpack_document(data))
-            if base is None:
-                lines += [relocate_uris(line, "", f"series/{series}/") for line in own]
-            else:
-                lines += _absolute(own, base, study, series)
-        return Document(pack_document(join_lines(lines), shown), True, _etag(shown, base))
+            raise NotFound(str(target))
+        return shown.state
 
-    def instances(self, study: str, series: str | None = None, instance: str | None = None) -> list[Instance]:
+    def ready(self, target: Target, shape: Shape, state: str) -> Document | None:
+        """The document when it is at hand: no storage is read."""
+        found = self._cache.get((target, shape, state))
+        return None if found is None else Document(*found)
+
+    def metadata(self, target: Target, shape: Shape = Shape(), state: str = "") -> Document:  # noqa: B008 - frozen
+        """DICOM JSON of a study, series or instance, as of ``state`` (or now) or later (PS3.18 10.4.1.1.2, Annex F)."""
+
+        def make() -> tuple[bytes, str]:
+            if target.series is None:
+                return self._study(target.study, shape)
+            if target.instance is None:
+                return self._series(target.study, target.series, shape)
+            return self._instance(Identity(target.study, target.series, target.instance), shape)
+
+        return Document(*self._cache.get_or_make((target, shape, state or self.state(target)), make))
+
+    def lines(self, target: Target, base: str | None) -> list[bytes]:
+        """The documents' lines: one data set each."""
+        return split_lines(self.metadata(target, Shape(base)).body)
+
+    def _instance(self, identity: Identity, shape: Shape) -> tuple[bytes, str]:
+        found = self._one(identity)
+        up = "" if shape.base is None else f"{shape.base}/studies/{identity.study}/"
+        line = self._opener.line(found)
+        if shape.base is None:
+            line = relocate_uris(line, "../../../../", "../../")
+        else:
+            line = relocate_uris(line, up, f"{up}series/{identity.series}/")
+        return encode(join_lines([line]), shape.coding), found.digest
+
+    def _series(self, study: str, series: str, shape: Shape) -> tuple[bytes, str]:
+        """As stored, when that is what is wanted."""
+        data, shown = self._publisher.series_metadata(study, series)
+        if shape == Shape(None, GZIP):
+            return data, shown.state
+        body = unpack_document(data)
+        if shape.base is not None:
+            body = join_lines(_absolute(split_lines(body), shape.base, study, series))
+        return encode(body, shape.coding), shown.state
+
+    def _study(self, study: str, shape: Shape) -> tuple[bytes, str]:
+        while True:
+            before = self._repository.shown(study)
+            lines: list[bytes] = []
+            for series in self._repository.series_of(study):
+                own = split_lines(unpack_document(self._publisher.series_metadata(study, series)[0]))
+                if shape.base is None:
+                    lines += [relocate_uris(line, "", f"series/{series}/") for line in own]
+                else:
+                    lines += _absolute(own, shape.base, study, series)
+            after = self._repository.shown(study)
+            if after is None:
+                raise NotFound(f"study {study}")
+            if before is not None and before.state == after.state:
+                return encode(join_lines(lines), shape.coding), after.state
+
+    def instances(self, target: Target) -> list[Instance]:
         """The current instances of a resource, in order; never none."""
-        if series is not None and instance is not None:
-            return [self._one(Identity(study, series, instance))]
-        found = self._repository.instances(study, series)
+        if target.series is not None and target.instance is not None:
+            return [self._one(Identity(target.study, target.series, target.instance))]
+        found = self._repository.instances(target.study, target.series)
         if not found:
-            raise NotFound(f"series {series} of study {study}" if series else f"study {study}")
+            raise NotFound(str(target))
         return found
 
     def _one(self, identity: Identity) -> Instance:
         found = self._repository.instance(identity)
         if found is None:
-            raise NotFound(f"instance {identity.instance} in series {identity.series} of study {identity.study}")
+            raise NotFound(str(Target(*identity)))
         return found
+
+    def source(self, instance: Instance) -> Source:
+        """The exact Part 10 bytes, from any offset on."""
+        return self._opener.file(instance)
 
     def file(self, instance: Instance) -> Iterator[Buffer]:
         """The exact Part 10 bytes."""
@@ -84,7 +147,7 @@ class Retrieve:
         """Where the frames of an instance lie."""
         place = self._repository.frame_place(identity)
         if place is None:
-            raise NotFound(f"instance {identity.instance} in series {identity.series} of study {identity.study}")
+            raise NotFound(str(Target(*identity)))
         return place
 
     def frame(self, place: FramePlace, number: int) -> bytes:
@@ -93,24 +156,28 @@ class Retrieve:
     def frame_file(self, place: FramePlace, number: int) -> tuple[str, int, int] | None:
         return self._opener.frame_file(place, number)
 
+    def dimensions(self, identity: Identity) -> tuple[int, int]:
+        """Rows and columns of the frames."""
+        with self._opener.walked(self._one(identity)) as file:
+            return file.integer(0x00280010) or 1, file.integer(0x00280011) or 1
+
+    def thumbnail_file(self, study: str, series: str | None) -> str | None:
+        return self._opener.thumbnail_file(study, series)
+
+    def passed_through(self, identity: Identity) -> Bulk | None:
+        """The video or document of an instance that is sent as it is where a picture is asked for (PS3.18 8.7.4)."""
+        place = self.frame_place(identity)
+        if place.frames.count:
+            media = syntax(place.transfer_syntax).media_type
+            if not media.startswith("video/"):
+                return None
+            return Bulk(self._opener.frame_source(place, 1), media, place.digest)
+        return self.bulk.document(self._one(identity))
+
     @staticmethod
-    def pixel_media(place: FramePlace) -> str:
-        """The media type of the frames as stored."""
-        return syntax(at_rest(place.transfer_syntax)).media_type
-
-    def bulk(self, study: str, sha256: str) -> bytes:
-        return self._opener.bulk(study, sha256)
-
-    def bulk_items(self, study: str) -> list[dict[str, Any]]:
-        """Every bulk value of a study, with its URI relative to the study."""
-        return [
-            {
-                "instance": one.identity.instance, "path": value.path, "vr": value.vr, "bytes": value.length,
-                "mediaType": "application/octet-stream", "uri": f"bulkdata/{value.sha256}",
-            }
-            for one in self.instances(study)
-            for value in one.bulk
-        ]  # fmt: skip
+    def at_rest(transfer_syntax: str) -> str:
+        """The syntax frames are kept in."""
+        return at_rest(transfer_syntax)
 
 
 def _absolute(lines: list[bytes], base: str, study: str, series: str) -> list[bytes]:
@@ -118,6 +185,15 @@ def _absolute(lines: list[bytes], base: str, study: str, series: str) -> list[by
     return [relocate_uris(line, root, f"{root}series/{series}/") for line in lines]
 
 
-def _etag(shown: Shown, base: str | None) -> str:
-    where = hashlib.sha256(base.encode()).hexdigest()[:8] if base else "relative"
-    return f'"{shown.state}-{FORMAT}-{where}"'
+def etag(state: str, *parts: str | None) -> str:
+    """A strong entity tag (RFC 9110 8.8.3) of a state and of all that makes representations of it differ."""
+    rest = hashlib.blake2b("\0".join(part or "" for part in parts).encode(), digest_size=6).hexdigest()
+    return f'"{state[:32]}-{FORMAT}-{rest}"'
+
+
+def state_of(instances: Sequence[Instance]) -> str:
+    """The digest of a list of instances."""
+    digest = hashlib.sha256()
+    for one in instances:
+        digest.update(one.digest.encode())
+    return digest.hexdigest()

@@ -368,7 +368,7 @@ def test_unmatched_keys_can_be_a_warning(tmp_path_factory: pytest.TempPathFactor
 
 def test_headers_etag_and_methods(services: Services) -> None:
     got = ask(services, "/studies?PatientID=Q")
-    assert got.headers["content-type"] == JSON and got.headers["vary"] == "Accept"
+    assert got.headers["content-type"] == JSON and "Accept" in got.headers["vary"]
     same = ask(services, "/studies?PatientID=Q", **{"if-none-match": got.headers["etag"]})
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", got.headers["etag"])
     assert ask(services, "/studies?PatientID=none").content == b"[]"
