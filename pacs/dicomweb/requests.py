@@ -72,7 +72,10 @@ def base_url(headers: Mapping[str, str], root: str, public: str | None) -> str |
     prefix = headers.get("x-forwarded-prefix", "").split(",")[0].strip().strip("/")
     if not host or proto not in ("", "http", "https") or any(c in host for c in "/\\@\"'<> "):
         return None
-    return f"{proto or 'http'}://{host}{'/' + prefix if prefix else ''}{root}"
+    path = f"/{prefix}" if prefix else ""
+    if not path.endswith(root):
+        path += root  # else the proxy names the whole service root, as one that maps /dicomweb to /dicomweb does
+    return f"{proto or 'http'}://{host}{path}"
 
 
 def numbers(text: str | None, name: str, counts: tuple[int, ...]) -> list[str] | None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pacs.convert.picture import picture_of
 from pacs.convert.render import Picture
+from pacs.dicom.syntax import syntax
 from pacs.domain import layout
 from pacs.domain.errors import NotFound, PacsError, RenderFailed
 from pacs.domain.model import FramePlace, Identity, Instance
@@ -85,12 +86,19 @@ class Pictures:
     def rendered(
         self, identity: Identity, frame: int | None, viewport: Viewport | None, quality: int, window: Window | None
     ) -> tuple[bytes, str]:
-        """(bytes, media type): JPEG, or the document itself where one is encapsulated."""
+        """(bytes, media type): JPEG, or the film or encapsulated document as it is (PS3.18 8.7.4)."""
         row = self._one(identity)
-        document = self._document(row)
+        document = self._film(row) or self._document(row)
         if document is not None:
             return document
         return self._draw(row, frame, viewport, quality, window), "image/jpeg"
+
+    def _film(self, row: Instance) -> tuple[bytes, str] | None:
+        """All frames of a video are one stream, stored as one."""
+        media = syntax(row.transfer_syntax).media_type
+        if not media.startswith("video/") or row.frames.count != 1:
+            return None
+        return self._opener.frame(FramePlace(row.location, row.frames, row.transfer_syntax), 1), media
 
     def _document(self, row: Instance) -> tuple[bytes, str] | None:
         if row.frames.count:
