@@ -71,10 +71,10 @@ class Exporter:
                     target.put(key, self._opener.bulk(study, value.sha256))
         return len(rows)
 
-    def _thumbnail(self, key: str, target: Storage, *uids: str) -> None:
+    def _thumbnail(self, key: str, target: Storage, study: str, series: str | None = None, instance: str | None = None) -> None:
         """The picture of a study, series or instance; viewers ask for the last."""
         try:
-            target.put(key, self._pictures.thumbnail(*uids))
+            target.put(key, self._pictures.thumbnail(study, series, instance))
         except PacsError:
             return
 

@@ -99,7 +99,13 @@ def test_search() -> None:
 
 @pytest.mark.parametrize(
     ("prefix", "base"),
-    [("", "/dicomweb"), ("/x", "/x/dicomweb"), ("/dicomweb", "/dicomweb"), ("/x/dicomweb/", "/x/dicomweb"), ("mydicomweb", "/mydicomweb/dicomweb")],
+    [
+        ("", "/dicomweb"),
+        ("/x", "/x/dicomweb"),
+        ("/dicomweb", "/dicomweb"),
+        ("/x/dicomweb/", "/x/dicomweb"),
+        ("mydicomweb", "/mydicomweb/dicomweb"),
+    ],
 )
 def test_links_behind_a_proxy(prefix: str, base: str) -> None:
     """A prefix that ends with the service root is the whole of it: links never name it twice."""

@@ -30,15 +30,19 @@ def _made_slides(folder: Path) -> str:
     return done.stdout.split()[1]
 
 
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    folder = tmp_path_factory.mktemp("archive")
+def fill(folder: Path) -> Archive:
+    """An archive of all cases below ``folder``."""
     slides = _made_slides(folder / "made-slides")
     studies = {name: slides if name == "slides" else study_below(case.path) for name, case in CASES.items()}
     paths = [folder / "made-slides" if name == "slides" else DATA / case.path for name, case in CASES.items()]
     root = folder / "root"
     mkdicomweb("create", "-o", root, *paths, *(DATA / "charsets" / "pydicom" / file for file in NAMES))
     return Archive(root, studies)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return fill(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="session")

@@ -65,14 +65,16 @@ def run(request: pytest.FixtureRequest, archive: Archive, tmp_path_factory: pyte
     return of
 
 
-def _saw(what: str, seen: dict[str, Any]) -> bool:
-    return {
+def saw(what: str, seen: dict[str, Any]) -> bool:
+    """Whether an opened series shows what :class:`Case` names."""
+    found: dict[str, bool] = {
         "image": seen["image"],
         "colour": seen["image"] and any(canvas.get("coloured", 0) > 0.01 for canvas in seen["canvases"]),
         "shapes": seen["image"] and seen["shapes"] > 0,
         "embed": bool(seen["embeds"]),
         "any": True,
-    }[what]
+    }
+    return found[what]
 
 
 @pytest.mark.parametrize(("session", "name"), STUDIES, ids=lambda part: part)
@@ -82,7 +84,7 @@ def test_study(session: str, name: str, run: Runs) -> None:
     assert seen["bad"] == [] and seen["outside"] == [] and seen["pageErrors"] == []
     assert seen["image"] or not case.image or case.text
     assert seen["saysText"]
-    assert [_saw(what, one) for what, one in zip(case.sees, seen.get("series", []), strict=True)] == [True] * len(case.sees)
+    assert [saw(what, one) for what, one in zip(case.sees, seen.get("series", []), strict=True)] == [True] * len(case.sees)
     if session == "standard":
         assert seen["kinds"].get("frames", {"n": 0})["n"] == case.frames
 
