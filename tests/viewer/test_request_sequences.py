@@ -135,6 +135,31 @@ def test_monai_label_looks_for_series_of_all_studies(archive: Archive, server: s
     assert _first(described[0], "00081115")["0020000E"]["Value"]
 
 
+NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "accept", "wanted", "status", "media"),
+    [
+        ("video", "ES", "*/*", "bytes=0-", 206, "video/mp4"),
+        ("video", "ES", "*/*", "bytes=4-7", 206, "video/mp4"),
+        ("documents", "DOC", NAVIGATION, None, 200, "application/pdf"),
+    ],
+)
+def test_browsers_open_films_and_documents(
+    name: str, modality: str, accept: str, wanted: str | None, status: int, media: str, archive: Archive, server: str
+) -> None:
+    """A ``<video>`` asks for ranges, an ``<object>`` as for a page; both get the bytes themselves, shown in place."""
+    study = f"{server}/studies/{archive.studies[name]}"
+    series = _first(_json(f"{study}/series", Modality=modality, SeriesNumber=1)[0], "0020000E")
+    instance = _first(_json(f"{study}/series/{series}/instances")[0], "00080018")
+    headers = {"Accept": accept, **({"Range": wanted} if wanted else {})}
+    answer = requests.get(f"{study}/series/{series}/instances/{instance}/rendered", headers=headers, timeout=30)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, media)
+    assert "attachment" not in answer.headers.get("content-disposition", "")
+    assert answer.content == b"ftyp" if wanted == "bytes=4-7" else answer.content[:8].endswith((b"ftyp", b"%PDF-1.4"))
+
+
 @pytest.mark.parametrize("accept", ["application/dicom+xml", "application/dicom+json"])
 def test_weasis_stores(accept: str, server: str) -> None:
     """It asks for XML and only logs the answer; whether the store worked it takes from the status."""
