@@ -4,7 +4,7 @@ STAMP := .venv/.stamp
 DEMO := demo/dicomweb
 STUDIES := ct-ibsi2-checkerboard mr-siemens-4series us-colour-multiframe xa-multiframe-96
 
-.PHONY: setup run test lint bench
+.PHONY: setup run viewer-deps test lint bench
 
 setup: $(STAMP)
 
@@ -19,7 +19,10 @@ run: setup
 	@echo "Serving http://127.0.0.1:5000/dicomweb (try /dicomweb/studies); Ctrl-C stops"
 	$(BIN)/dicomwebserver -o $(DEMO)
 
-test: setup
+viewer-deps: setup
+	tests/viewer/setup.sh
+
+test: setup viewer-deps
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 lint: setup

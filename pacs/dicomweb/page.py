@@ -92,12 +92,15 @@ def data_source(root: str) -> dict[str, Any]:
             "wadoUriRoot": root,
             "qidoSupportsIncludeField": True,
             "imageRendering": "wadors",
-            "thumbnailRendering": "thumbnailDirect",
+            "thumbnailRendering": "thumbnail",
+            "thumbnailRequestStrategy": "fetch",
             "enableStudyLazyLoad": True,
             "supportsFuzzyMatching": True,
             "supportsWildcard": True,
             "omitQuotationForMultipartRequest": True,
-            "bulkDataURI": {"enabled": True},
+            "bulkDataURI": {"enabled": True, "relativeResolution": "studies"},
+            # Films and documents by their URL: the viewer shows no film otherwise.
+            "singlepart": "bulkdata,video,pdf",
         },
     }
 

@@ -107,7 +107,9 @@ def base_url(headers: Mapping[str, str], root: str, public: str | None) -> str |
         prefix = "/" + prefix
     if proto not in ("", "http", "https") or not _HOST.match(host) or not _PREFIX.match(prefix):
         return None
-    return f"{proto or 'http'}://{host}{prefix}{root}"
+    if not prefix.endswith(root):
+        prefix += root  # else the proxy names the whole service root, as one that maps /dicomweb to /dicomweb does
+    return f"{proto or 'http'}://{host}{prefix}"
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

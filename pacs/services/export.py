@@ -59,6 +59,8 @@ class Exporter:
         for row, line in zip(rows, lines, strict=True):
             name = layout.instance(row.identity)
             target.put(f"{name}/metadata", _zipped(join_lines([relocate_uris(line, "../../../../", "../../")])))
+            if row.frames.count:
+                self._thumbnail(f"{name}/thumbnail", target, *row.identity)
             place = FramePlace(row.location, row.frames, row.transfer_syntax)
             for number in range(1, row.frames.count + 1):
                 frame = self._opener.frame(place, number)
@@ -69,9 +71,10 @@ class Exporter:
                     target.put(key, b"".join(self._opener.bulk(study, value.sha256).pieces(0)))
         return len(rows)
 
-    def _thumbnail(self, key: str, target: Storage, study: str, series: str | None = None) -> None:
+    def _thumbnail(self, key: str, target: Storage, study: str, series: str | None = None, instance: str | None = None) -> None:
+        """The picture of a study, series or instance; viewers ask for the last."""
         try:
-            target.put(key, self._pictures.thumbnail(study, series))
+            target.put(key, self._pictures.thumbnail(study, series, instance))
         except PacsError:
             return
 

@@ -31,6 +31,23 @@ def test_search() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prefix", "base"),
+    [
+        ("", "/dicomweb"),
+        ("/x", "/x/dicomweb"),
+        ("/dicomweb", "/dicomweb"),
+        ("/x/dicomweb/", "/x/dicomweb"),
+        ("mydicomweb", "/mydicomweb/dicomweb"),
+    ],
+)
+def test_links_behind_a_proxy(prefix: str, base: str) -> None:
+    """A prefix that ends with the service root is the whole of it: links never name it twice."""
+    services = fakes.services()
+    ask("/dicomweb/studies", services=services, headers={"x-forwarded-host": "pacs.example", "x-forwarded-prefix": prefix})
+    assert services.search.seen[1] == f"http://pacs.example{base}"
+
+
+@pytest.mark.parametrize(
     ("path", "accept", "status", "kind"),
     [
         ("/dicomweb/studies?Nonsense=1", None, 400, "application/json"),
