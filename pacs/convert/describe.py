@@ -70,7 +70,7 @@ def digests(file: DicomFile, whole: Buffer) -> tuple[str, str]:
     return received.hexdigest(), data.hexdigest()
 
 
-def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, levels: Levels, memo: Memo) -> Incoming:
+def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, levels: Levels, memo: Memo | None = None) -> Incoming:
     """All the index keeps of a file that lies at ``location``.  Raises :class:`Refused`."""
     identity, sop_class = identity_of(file)
     digest, data = digests(file, whole)
@@ -79,7 +79,7 @@ def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, leve
     return Incoming(
         identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location, frames, bulk,
         levels.of(file, QueryLevel.STUDY), levels.of(file, QueryLevel.SERIES), levels.of(file, QueryLevel.INSTANCE),
-        _short_line(file, identity, bulk, frames, memo),
+        _short_line(file, identity, bulk, frames, memo or Memo()),
     )  # fmt: skip
 
 
