@@ -42,10 +42,7 @@ def step(services: "Services", quiet: float) -> bool:
         settled = services.settler.settle()
         if settled:
             return True
-        sealed = services.publisher.seal(quiet)
-        for study in sealed:
-            services.pictures.publish(study)
-        return bool(sealed) or services.tags.step()
+        return bool(services.publisher.seal(quiet)) or services.tags.step()
     except PacsError as fault:
         _log.warning("background work: %s", fault)
         return False

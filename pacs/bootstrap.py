@@ -75,7 +75,10 @@ def catalogue_of(settings: "Settings") -> Catalogue:
 
 
 def assemble(
-    settings: "Settings", storage: Storage | None = None, repository: Repository | None = None
+    settings: "Settings",
+    storage: Storage | None = None,
+    repository: Repository | None = None,
+    pool: WorkerPool | None = None,
 ) -> Services:
     """The services on real parts, or on those given.  Migrates an empty database.
 
@@ -89,10 +92,11 @@ def assemble(
         repository = SqlRepository(make_engine(settings.database_url))
     limits, shelf, rules = limits_of(settings), make_shelf(settings, storage), rules_of(settings)
     opener = Opener(storage, repository, shelf, limits)
-    publisher = Publisher(storage, repository, opener)
     server = settings.server
-    pool = WorkerPool(server.render_processes, server.render_seconds)
+    if pool is None:
+        pool = WorkerPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
+    publisher = Publisher(storage, repository, opener, pictures.publish)
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
     search = Search(repository, rules.catalogue)

@@ -67,6 +67,17 @@ def log(study_uid: str, sequence: int) -> str:
     return f"studies/{study_uid}/log/{sequence}.json"
 
 
+def logs(study_uid: str) -> str:
+    """The folder of the log records."""
+    return f"studies/{study_uid}/log/"
+
+
+def sequence_of(log_key: str) -> int | None:
+    """The sequence a log record's key names, None for a key of something else."""
+    name = log_key.rpartition("/")[2].removesuffix(".json")
+    return int(name) if name.isdecimal() else None
+
+
 def version(study_uid: str, number: int) -> str:
     return f"studies/{study_uid}/versions/{number}.json"
 

@@ -18,6 +18,7 @@ from pacs.domain.model import (
     Page,
     Record,
     Shown,
+    Standing,
     TagRow,
 )
 from pacs.domain.query import Attribute, Query, QueryLevel
@@ -170,6 +171,18 @@ class Repository(Protocol):
 
     def unsealed(self, before: float) -> list[str]:
         """Studies with commits after their last version, none of them later than ``before`` (epoch seconds)."""
+        ...
+
+    def unpublished(self, before: float) -> list[str]:
+        """Studies whose newest version was not published, with no commit later than ``before`` (epoch seconds)."""
+        ...
+
+    def standing(self, study: str) -> Standing | None:
+        """None when unknown."""
+        ...
+
+    def publish(self, study: str, version: int) -> None:
+        """Notes that the documents of this version, or of a later one, are written."""
         ...
 
     def seal(self, study: str, manifest: Callable[[int, list[int]], None]) -> int | None:

@@ -26,6 +26,7 @@ from pacs.domain.model import (
     Page,
     Record,
     Shown,
+    Standing,
     TagRow,
 )
 from pacs.domain.query import Attribute, Query, QueryLevel
@@ -159,6 +160,12 @@ class SqlRepository:
             manifest(version, _records(connection, study, row.sealed_sequence))
             return version
 
+    def publish(self, study: str, version: int) -> None:
+        """Notes that the documents of this version are written."""
+        chosen = update(t.study).where(_S.uid == study, _S.published < version)
+        with self._write() as connection:
+            connection.execute(chosen.values(published=version))
+
     # reading
 
     def received(self, limit: int) -> list[Instance]:
@@ -264,6 +271,18 @@ class SqlRepository:
         chosen = select(_S.uid).where(_S.sequence > _S.sealed_sequence, _S.changed <= before)
         with self._read() as connection:
             return list(connection.execute(chosen.order_by(_S.changed, _S.id)).scalars())
+
+    def unpublished(self, before: float) -> list[str]:
+        """Studies whose newest version has no documents yet, without commits later than ``before``; oldest first."""
+        chosen = select(_S.uid).where(_S.published < _S.version, _S.changed <= before)
+        with self._read() as connection:
+            return list(connection.execute(chosen.order_by(_S.changed, _S.id)).scalars())
+
+    def standing(self, study: str) -> Standing | None:
+        chosen = select(_S.version, _S.sealed_sequence, _S.published).where(_S.uid == study)
+        with self._read() as connection:
+            row = connection.execute(chosen).one_or_none()
+        return Standing(*row) if row is not None else None
 
     def bulk_received(self, study: str, sha256: str) -> tuple[str, BulkValue] | None:
         """A bulk value that still lies in a received file, and the file's location."""

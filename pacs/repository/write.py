@@ -132,7 +132,7 @@ class Batch:
                 self._studies[row["uid"]] = _Parent(dict(row))
 
     def _new_study(self, uid: str, item: Incoming) -> dict[str, Any]:
-        fixed = {"uid": uid, "state": _NO_STATE, "sequence": 0, "version": 0, "sealed_sequence": 0}
+        fixed = {"uid": uid, "state": _NO_STATE, "sequence": 0, "version": 0, "sealed_sequence": 0, "published": 0}
         counts = {"series_count": 0, "instance_count": 0, "bytes": 0, "modalities": ""}
         rest = {"changed": self._now, "source": self._source}
         return fixed | counts | rest | codec.attributes(QueryLevel.STUDY, item.study)
