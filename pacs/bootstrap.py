@@ -19,6 +19,7 @@ from pacs.services.search import Search
 from pacs.services.settle import Settler
 from pacs.services.shelve import Shelf
 from pacs.services.store import Rules, Store
+from pacs.services.sweep import Sweeper
 from pacs.services.tags import TagIndexer, attribute_of
 from pacs.services.transcode import Transcoder
 from pacs.storage.disk import DiskStorage
@@ -37,6 +38,7 @@ class Services:
     repository: Repository
     store: Store
     settler: Settler
+    sweeper: Sweeper
     publisher: Publisher
     search: Search
     retrieve: Retrieve
@@ -102,7 +104,8 @@ def assemble(
     search = Search(repository, rules.catalogue)
     return Services(
         settings, storage, repository, Store(storage, repository, shelf, rules),
-        Settler(storage, repository, shelf, limits), publisher, search,
+        Settler(storage, repository, shelf, limits),
+        Sweeper(storage, repository, limits, settings.static_wado.sweep_after_hours * 3600), publisher, search,
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures),
         Archiver(search), pool, tags, Transcoder(repository, opener, pool, server.transcode_cache_bytes),
     )  # fmt: skip

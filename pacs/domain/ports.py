@@ -96,6 +96,14 @@ class Storage(Protocol):
     def land(self, receivers: Sequence[Receiver]) -> None:
         """Commit receivers of this storage together: as durable as one by one, in less time."""
 
+    def older(self, prefix: str, before: float) -> Iterator[str]:
+        """The keys below the folder whose values were written before that time (epoch seconds)."""
+        ...
+
+    def clean(self, before: float) -> int:
+        """Removes what was being built and not touched since that time; how many things."""
+        ...
+
     def path(self, key: str) -> str | None:
         """The local file of the key, None where storage has no files."""
 
@@ -187,6 +195,15 @@ class Repository(Protocol):
 
     def seal(self, study: str, manifest: Callable[[int, list[int]], None]) -> int | None:
         """A new version, None when nothing changed.  ``manifest(version, sequences of its log records)`` runs inside."""
+        ...
+
+    def named(self, locations: Sequence[str]) -> set[str]:
+        """Those of the locations that a row names, of history too."""
+        ...
+
+    def unname(self, locations: Sequence[str], remove: Callable[[list[str]], None]) -> None:
+        """Runs ``remove`` with those no row names, while no store can commit: a store that looks for its files inside
+        its transaction finds what it will name, or fails."""
         ...
 
     def bulk_received(self, study: str, sha256: str) -> tuple[str, BulkValue] | None:

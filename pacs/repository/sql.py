@@ -166,7 +166,19 @@ class SqlRepository:
         with self._write() as connection:
             connection.execute(chosen.values(published=version))
 
+    def unname(self, locations: Sequence[str], remove: Callable[[list[str]], None]) -> None:
+        """Runs ``remove`` with those no row names, while no store can commit: each moves the counter, locked here."""
+        with self._write() as connection:
+            connection.execute(write.HOLD).all()
+            named = _named(connection, locations)
+            remove([one for one in locations if one not in named])
+
     # reading
+
+    def named(self, locations: Sequence[str]) -> set[str]:
+        """Those of the locations that a row names, of history too."""
+        with self._read() as connection:
+            return _named(connection, locations)
 
     def received(self, limit: int) -> list[Instance]:
         """Instances (history included) whose bytes still lie in ``incoming/``, oldest first."""
@@ -332,6 +344,10 @@ def _seal(connection: Connection, row: Any, version: int) -> None:
     connection.execute(update(t.study).where(_S.id == row.id).values(values))
     sealed = {"study_id": row.id, "version": version, "sequence": row.sequence, "time": time.time()}
     connection.execute(insert(t.study_version).values(sealed))
+
+
+def _named(connection: Connection, locations: Sequence[str]) -> set[str]:
+    return set(connection.execute(select(_I.location).where(_I.location.in_(locations))).scalars())
 
 
 def _records(connection: Connection, study: str, after: int) -> list[int]:

@@ -37,6 +37,7 @@ _NEXT = (
     .values(value=t.counter.c.value + bindparam("count"))
     .returning(t.counter.c.value)
 )
+HOLD = select(t.counter).where(t.counter.c.name == "change").with_for_update()
 _NEW_SERIES = insert(t.series).returning(_R.id, sort_by_parameter_order=True)
 _NEW_INSTANCES = insert(t.instance).returning(_I.id, sort_by_parameter_order=True)
 _NEW_CHANGES = insert(t.change)

@@ -1,7 +1,7 @@
 """Pauses for what fails again and again, so that it holds up nothing else and fills no log."""
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 FIRST, LONGEST = 1.0, 300.0
 
@@ -27,6 +27,11 @@ class Rests:
     def forget(self, thing: Hashable) -> None:
         """It worked, or is gone."""
         self._until.pop(thing, None)
+
+    def only(self, things: Iterable[Hashable]) -> None:
+        """Forgets all others."""
+        kept = set(things)
+        self._until = {thing: rest for thing, rest in self._until.items() if thing in kept}
 
     def __len__(self) -> int:
         return len(self._until)

@@ -29,7 +29,10 @@ class Settler:
 
     def settle(self) -> int:
         """Settles one batch; the number of instances taken up, 0 when none wait."""
-        found = self._repository.received(BATCH + len(self._rests))
+        most = BATCH + len(self._rests)
+        found = self._repository.received(most)
+        if len(found) < most:
+            self._rests.only(one.row for one in found)
         waiting = [one for one in found if not self._rests.resting(one.row)][:BATCH]
         if waiting:
             self._take(waiting)
@@ -71,5 +74,4 @@ class Settler:
             if layout.is_incoming(location):
                 self._storage.delete(location)
         for one in waiting:
-            if one.row not in taken:
-                self._rests.failed(one.row)
+            (self._rests.forget if one.row in taken else self._rests.failed)(one.row)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.work import BEFORE, Place, complete, create, new_place, publish, snapshot
+from tests.faults.work import BEFORE, Place, complete, create, for_work, new_place, publish, snapshot
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def undisturbed(template: Place, memory: Path) -> Callable[[str], dict[str, obje
 
     def run(name: str) -> dict[str, object]:
         if name not in known:
-            services = template.copy(memory / f"undisturbed-{name}").open()
+            services = for_work(template.copy(memory / f"undisturbed-{name}"), name).open()
             complete(services, name)
             known[name] = snapshot(services)
             services.close()

@@ -11,7 +11,7 @@ import pytest
 
 from pacs.domain.errors import PacsError
 from tests.faults.trip import FAULTS, Trip, database_fault, raising
-from tests.faults.work import WORK, Place, check_whole, complete, snapshot
+from tests.faults.work import WORK, Place, below, check_whole, complete, for_work, snapshot
 
 STORAGE = [FAULTS["StorageFault"], FAULTS["StorageFull"], FAULTS["OSError"]]
 LAYERS: dict[str, list[Callable[[], BaseException]]] = {
@@ -34,6 +34,7 @@ def disturb(place: Place, name: str, layer: str, trip: Trip) -> list[tuple[str, 
         assert "injected" in str(fault) or "disk I/O error" in str(fault)
     finally:
         services.close()
+    assert not below(services, "tmp"), "what was being built is removed"
     return acknowledged
 
 
@@ -54,12 +55,12 @@ def test_a_fault_at_every_call(
     name: str, layer: str, places: Callable[[], Place], undisturbed: Callable[[str], dict[str, object]]
 ) -> None:
     counted = Trip()
-    disturb(places(), name, layer, counted)
+    disturb(for_work(places(), name), name, layer, counted)
     assert len(counted.names) > 1
     kinds = cycle(LAYERS[layer])
     for at, kind in zip(range(1, len(counted.names) + 1), kinds, strict=False):
         trip = Trip(at, raising(kind))
-        place = places()
+        place = for_work(places(), name)
         try:
             check_after(place, name, disturb(place, name, layer, trip), undisturbed(name))
         except AssertionError as error:

@@ -4,27 +4,18 @@ import gzip
 import json
 from collections.abc import Callable
 
-import pytest
-
 from pacs.domain import layout
-from pacs.domain.errors import IndexFault
 from pacs.services.rest import FIRST, LONGEST, Rests
-from tests.faults.trip import Trip, database_fault, raising
-from tests.faults.work import BATCH, Place, publish, receive
+from tests.faults.work import BATCH, Place, fail_at, for_work, publish, receive
 
 LATER = -1000.0
 """A quiet time that is always over."""
 
 
 def test_the_record_of_a_failed_commit_is_no_history(places: Callable[[], Place]) -> None:
-    place = places()
-    counted = Trip()
-    services = place.copy(place.folder.with_name("counted")).open(database=counted)
-    receive(services, BATCH[4:5])
-    services.close()
-    services = place.open(database=Trip(counted.names.index("COMMIT") + 1, raising(database_fault)))
-    with pytest.raises(IndexFault):
-        receive(services, BATCH[4:5])
+    place = for_work(places(), "land")
+    fail_at(place, "COMMIT", BATCH[4:5])
+    services = place.open()
     assert list(services.storage.list("studies/1.2/log/")), "the record is written before COMMIT"
     receive(services, BATCH[:1])  # takes the sequence that the failed commit had
     receive(services, BATCH[5:6])
@@ -36,7 +27,7 @@ def test_the_record_of_a_failed_commit_is_no_history(places: Callable[[], Place]
 
 
 def test_a_sealed_version_without_documents_is_published_later(places: Callable[[], Place]) -> None:
-    place = places()
+    place = for_work(places(), "land")
     services = place.open()
     receive(services)
     key = layout.study_index("1.2")
@@ -51,7 +42,7 @@ def test_a_sealed_version_without_documents_is_published_later(places: Callable[
 
 
 def test_a_study_that_cannot_be_published_holds_up_no_other(places: Callable[[], Place]) -> None:
-    place = places()
+    place = for_work(places(), "land")
     services = place.open()
     receive(services)
     lost = next(row for row in services.repository.instances("1.1") if layout.is_incoming(row.location))

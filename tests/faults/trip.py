@@ -15,7 +15,7 @@ from pacs.domain.errors import IndexFault, StorageFault, StorageFull
 UNCOUNTED = frozenset(("path", "close", "local"))
 READS = frozenset((
     "get", "read", "size", "exists", "view", "list", "check", "received", "instance", "frame_place", "instances", "shown",
-    "series_of", "search", "unsealed", "unpublished", "standing", "bulk_received", "counts",
+    "series_of", "search", "unsealed", "unpublished", "standing", "named", "older", "bulk_received", "counts",
 ))  # fmt: skip
 OS_STEPS = (
     "open", "close", "write", "writev", "pwrite", "fsync", "fdatasync", "rename", "replace", "link", "unlink", "remove",
@@ -29,8 +29,11 @@ class Trip:
     def __init__(self, at: int = 0, act: Callable[[str], None] = lambda name: None) -> None:
         self.at, self.act = at, act
         self.names: list[str] = []
+        self.armed = False
 
     def __call__(self, name: str) -> None:
+        if not self.armed:
+            return
         self.names.append(name)
         if len(self.names) == self.at:
             self.act(name)
@@ -77,6 +80,8 @@ class Wired:
             return self._receive
         if name == "view":
             return self._view
+        if name == "land":
+            return lambda receivers: self._call(name, found, [one.inner for one in receivers])
         return lambda *args, **more: self._call(name, found, *args, **more)
 
     def _call(self, name: str, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
@@ -100,22 +105,26 @@ class WiredReceiver:
     """A receiver whose writes and commit are steps."""
 
     def __init__(self, inner: Any, trip: Trip) -> None:
-        self._inner, self._trip = inner, trip
+        self.inner, self._trip = inner, trip
 
     def __enter__(self) -> "WiredReceiver":
-        self._inner.__enter__()
+        self.inner.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._inner.__exit__(*error)
+        self.inner.__exit__(*error)
+
+    def view(self) -> Any:
+        self._trip("before view")
+        return self.inner.view()
 
     def write(self, data: Any) -> None:
         self._trip("before write")
-        self._inner.write(data)
+        self.inner.write(data)
 
     def commit(self) -> None:
         self._trip("before commit")
-        self._inner.commit()
+        self.inner.commit()
         self._trip("after commit")
 
 

@@ -5,22 +5,24 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pacs.bootstrap import Services, assemble
 from pacs.config import Settings
 from pacs.convert.documents import shown_by, state_of, unpack_document
 from pacs.domain import layout
-from pacs.domain.errors import NotFound
+from pacs.domain.errors import IndexFault
 from pacs.domain.model import Incoming, Instance
 from pacs.domain.query import Query, QueryLevel
 from pacs.repository.engine import make_engine
 from pacs.repository.migrate import migrate
 from pacs.repository.sql import SqlRepository
 from pacs.storage.disk import DiskStorage
-from tests.faults.trip import Trip, Wired, wire_engine
+from tests.faults.trip import Trip, Wired, database_fault, raising, wire_engine
 from tests.made_files import part10
 
 BEFORE = (
@@ -57,10 +59,14 @@ class Place:
     """A root and its index, that services are opened on again and again."""
 
     folder: Path
+    memory: int = 1 << 20
+    """What may be received in memory: with 0 everything goes through ``incoming/``."""
 
     @property
     def settings(self) -> Settings:
-        wado = {"rootDir": str(self.folder / "root"), "packFramesOver": 2, "bulkdataOver": 64}
+        wado = {
+            "rootDir": str(self.folder / "root"), "packFramesOver": 2, "bulkdataOver": 64, "receiveMemoryBytes": self.memory
+        }  # fmt: skip
         return Settings.model_validate({"staticWadoConfig": wado})
 
     def open(self, storage: Trip | None = None, repository: Trip | None = None, database: Trip | None = None) -> Services:
@@ -72,16 +78,20 @@ class Place:
         disk: Any = DiskStorage(settings.root)
         rows: Any = SqlRepository(engine)
         painter: Any = Painter()
-        return assemble(
+        services = assemble(
             settings,
             disk if storage is None else Wired(disk, storage),
             rows if repository is None else Wired(rows, repository),
             painter,
         )
+        for trip in (storage, repository, database):
+            if trip is not None:
+                trip.armed = True
+        return services
 
     def copy(self, folder: Path) -> "Place":
         shutil.copytree(self.folder, folder)
-        return Place(folder)
+        return replace(self, folder=folder)
 
 
 def new_place(folder: Path) -> Place:
@@ -97,11 +107,15 @@ def new_place(folder: Path) -> Place:
 def receive(services: Services, files: tuple[bytes, ...] = BATCH) -> list[tuple[str, str]]:
     """The network door; (status, SHA-256) of each file, when all was acknowledged."""
     parts = []
-    for file in files:
-        part = services.store.begin()
-        part.write(file[:200])
-        part.write(file[200:])
-        parts.append(part)
+    try:
+        for file in files:
+            parts.append(services.store.begin())
+            parts[-1].write(file[:200])
+            parts[-1].write(file[200:])
+    except BaseException:
+        for part in parts:
+            part.discard()
+        raise
     outcomes = services.store.received(parts, "stow")
     return [(outcome.status, sha256(file)) for outcome, file in zip(outcomes, files, strict=True)]
 
@@ -114,6 +128,19 @@ def create(services: Services, files: tuple[bytes, ...] = BATCH) -> list[tuple[s
         ("refused" if isinstance(one, str) else next(outcomes).status, sha256(file))
         for one, file in zip(found, files, strict=True)
     ]
+
+
+def fail_at(place: Place, step: str, files: tuple[bytes, ...]) -> None:
+    """Files received whose transaction fails at that step of the database."""
+    counted = Trip()
+    shutil.rmtree(place.folder.with_name("counted"), ignore_errors=True)
+    services = place.copy(place.folder.with_name("counted")).open(database=counted)
+    receive(services, files)
+    services.close()
+    services = place.open(database=Trip(counted.names.index(step) + 1, raising(database_fault)))
+    with pytest.raises(IndexFault):
+        receive(services, files)
+    services.close()
 
 
 def settle(services: Services) -> list[tuple[str, str]]:
@@ -130,11 +157,18 @@ def publish(services: Services) -> list[tuple[str, str]]:
 
 WORK: dict[str, tuple[Callable[[Services], list[tuple[str, str]]], ...]] = {
     "receive": (receive,),
+    "land": (receive,),
     "settle": (receive, settle),
     "create": (create,),
     "publish": (receive, publish),
 }
 """Name -> the steps before, undisturbed, and at the end the one that is disturbed."""
+THROUGH_FILES = ("land", "settle", "publish")
+"""The work of these names receives into files, not into memory."""
+
+
+def for_work(place: Place, name: str) -> Place:
+    return replace(place, memory=0) if name in THROUGH_FILES else place
 
 
 def complete(services: Services, name: str) -> None:
@@ -174,7 +208,7 @@ def check_whole(services: Services, acknowledged: list[tuple[str, str]] = []) ->
         check_documents(services, study)
         page = services.repository.search(Query(QueryLevel.STUDY, study=study)).rows
         current = services.repository.instances(study)
-        assert page[0].instance_count == len(current)
+        assert page[0].instances[0] == len(current)
         assert page[0].series_count == len({row.identity.series for row in current})
         for row in current:
             for number in range(1, row.frames.count + 1):
@@ -236,15 +270,6 @@ def snapshot(services: Services) -> dict[str, Any]:
     return found
 
 
-def leftovers(services: Services) -> list[str]:
-    """Files that no row names: received ones and those half built."""
-    root = Path(services.settings.root)
-    return [str(path.relative_to(root)) for name in ("incoming", "tmp") for path in sorted(root.glob(f"{name}/*"))]
-
-
-def missing(services: Services, key: str) -> bool:
-    try:
-        services.storage.get(key)
-    except NotFound:
-        return True
-    return False
+def below(services: Services, folder: str) -> list[Path]:
+    """What lies in ``tmp`` or ``incoming``."""
+    return sorted(Path(services.settings.root, folder).glob("*"))
