@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pacs.domain.errors import PacsError
@@ -37,15 +38,22 @@ def run(settings: "Settings", parent: int) -> None:
 
 
 def step(services: "Services", quiet: float) -> bool:
-    """One round of work; whether there was any.  A fault is logged and tried again after a pause."""
+    """One round of work; whether there was any.  A fault in one kind of work holds up no other."""
+    if services.sweeper.due():
+        _attempt("sweeping", services.sweeper.sweep)
+    return (
+        _attempt("settling", services.settler.settle)
+        or _attempt("publishing", lambda: services.publisher.seal(quiet))
+        or _attempt("indexing tags", services.tags.step)
+    )
+
+
+def _attempt(what: str, work: Callable[[], object]) -> bool:
+    """Whether something was done.  A fault is logged, and the work tried again after a pause."""
     try:
-        settled = services.settler.settle()
-        if settled:
-            return True
-        sealed = services.publisher.seal(quiet)
-        for study in sealed:
-            services.pictures.publish(study)
-        return bool(sealed) or services.tags.step()
+        return bool(work())
     except PacsError as fault:
-        _log.warning("background work: %s", fault)
-        return False
+        _log.warning("%s: %s", what, fault)
+    except Exception:
+        _log.exception("%s", what)
+    return False

@@ -19,6 +19,7 @@ from pacs.services.search import Search
 from pacs.services.settle import Settler
 from pacs.services.shelve import Shelf
 from pacs.services.store import Rules, Store
+from pacs.services.sweep import Sweeper
 from pacs.services.tags import TagIndexer, attribute_of
 from pacs.services.transcode import Transcoder
 from pacs.storage.disk import DiskStorage
@@ -37,6 +38,7 @@ class Services:
     repository: Repository
     store: Store
     settler: Settler
+    sweeper: Sweeper
     publisher: Publisher
     search: Search
     retrieve: Retrieve
@@ -75,7 +77,10 @@ def catalogue_of(settings: "Settings") -> Catalogue:
 
 
 def assemble(
-    settings: "Settings", storage: Storage | None = None, repository: Repository | None = None
+    settings: "Settings",
+    storage: Storage | None = None,
+    repository: Repository | None = None,
+    pool: WorkerPool | None = None,
 ) -> Services:
     """The services on real parts, or on those given.  Migrates an empty database.
 
@@ -89,16 +94,18 @@ def assemble(
         repository = SqlRepository(make_engine(settings.database_url))
     limits, shelf, rules = limits_of(settings), make_shelf(settings, storage), rules_of(settings)
     opener = Opener(storage, repository, shelf, limits)
-    publisher = Publisher(storage, repository, opener)
     server = settings.server
-    pool = WorkerPool(server.render_processes, server.render_seconds)
+    if pool is None:
+        pool = WorkerPool(server.render_processes, server.render_seconds)
     pictures = Pictures(storage, repository, opener, pool)
+    publisher = Publisher(storage, repository, opener, pictures.publish)
     tags = TagIndexer(repository, opener, rules.catalogue)
     tags.declare()
     search = Search(repository, rules.catalogue)
     return Services(
         settings, storage, repository, Store(storage, repository, shelf, rules),
-        Settler(storage, repository, shelf, limits), publisher, search,
+        Settler(storage, repository, shelf, limits),
+        Sweeper(storage, repository, limits, settings.static_wado.sweep_after_hours * 3600), publisher, search,
         Retrieve(repository, opener, publisher), pictures, Exporter(repository, opener, publisher, pictures),
         Archiver(search), pool, tags, Transcoder(repository, opener, pool, server.transcode_cache_bytes),
     )  # fmt: skip

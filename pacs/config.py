@@ -99,6 +99,7 @@ class StaticWadoConfig(_Section):
     max_elements: Positive = 1_000_000
     max_inflated_bytes: Positive = 512 * MiB
     receive_memory_bytes: Count = 64 * MiB
+    sweep_after_hours: Seconds = 24.0
     static_wado_ae: AeTitle = "DICOMWEB"
     searchable_tags: Annotated[tuple[SearchableTag, ...], AfterValidator(_each_once)] = ()
 

@@ -141,7 +141,6 @@ def create(services: "Services", paths: list[str], processes: int, report: Repor
             advance(len(done))
     for study in report.studies:
         services.publisher.seal_study(study)
-        services.pictures.publish(study)
 
 
 def commit(services: "Services", done: list[Prepared], report: Report) -> None:

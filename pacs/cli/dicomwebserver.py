@@ -10,6 +10,7 @@ import typer
 from pacs.domain.errors import ConfigFault, StorageFault
 
 if TYPE_CHECKING:
+    from pacs.cli.crew import Crew
     from pacs.config import Settings
 
 _SECTION = "dicomWebServerConfig"
@@ -56,10 +57,13 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _serve(settings: "Settings", sock: socket.socket) -> None:
-    """One process's share of the work, until it is told to stop."""
+def _serve(settings: "Settings", sock: socket.socket, parent: int) -> None:
+    """One process's share of the work, until it is told to stop or the process ``parent`` is gone."""
     from pacs.bootstrap import assemble
+    from pacs.cli.crew import leave_in_order, stop_without
 
+    leave_in_order()
+    stop_without(parent)
     _run(assemble(settings), sock)
 
 
@@ -81,40 +85,31 @@ def _run(services: Any, sock: socket.socket) -> None:
         services.close()
 
 
-def _spawn(settings: "Settings", sock: socket.socket, count: int) -> list[Any]:
+def _others(settings: "Settings", sock: socket.socket) -> "Crew":
     """The other answering processes, and the one that settles and publishes."""
-    import multiprocessing
-
     from pacs.background import run
+    from pacs.cli.crew import Crew, Job
 
-    context = multiprocessing.get_context("spawn")
-    found = [context.Process(target=_serve, args=(settings, sock)) for _ in range(count)]
-    found.append(context.Process(target=run, args=(settings, os.getpid())))
-    for process in found:
-        process.start()
-    return found
+    jobs = [Job(f"answering process {n}", _serve, (settings, sock, os.getpid())) for n in range(2, settings.server.workers + 1)]
+    return Crew([*jobs, Job("background process", run, (settings, os.getpid()))])
 
 
 def _start(settings: "Settings", sock: socket.socket) -> None:
     """Assembles first, so that a fault is told before the address is; this process is one of the workers."""
     from pacs.bootstrap import assemble
+    from pacs.cli.crew import leave_in_order
 
+    leave_in_order()
     server = settings.server
     services = assemble(settings)
     services.storage.check()
-    others = _spawn(settings, sock, server.workers - 1)
     port = sock.getsockname()[1]
     name = f"[{server.host}]" if ":" in server.host and "[" not in server.host else server.host
     place = f"http://{name}:{port}"
     typer.echo(f"static-dicomweb on {place}/ (DICOMweb root {place}{server.server_path})")
     sys.stdout.flush()
-    try:
+    with _others(settings, sock):
         _run(services, sock)
-    finally:
-        for process in others:
-            process.terminate()
-        for process in others:
-            process.join(15)
 
 
 def _open(settings: "Settings") -> socket.socket:

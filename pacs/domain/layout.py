@@ -24,6 +24,7 @@ An instance folder taken by other bytes becomes ``<sop>~<digest12>-<n>``.  Every
 from pacs.domain.model import Identity
 
 FORMAT = 1
+INCOMING = "incoming/"
 
 
 def study(uid: str) -> str:
@@ -67,6 +68,22 @@ def log(study_uid: str, sequence: int) -> str:
     return f"studies/{study_uid}/log/{sequence}.json"
 
 
+def logs(study_uid: str) -> str:
+    """The folder of the log records."""
+    return f"studies/{study_uid}/log/"
+
+
+def sequence_of(log_key: str) -> int | None:
+    """The sequence a log record's key names, None for a key of something else."""
+    name = log_key.rpartition("/")[2].removesuffix(".json")
+    return int(name) if name.isdecimal() else None
+
+
+def versions(study_uid: str) -> str:
+    """The folder of the sealed versions."""
+    return f"studies/{study_uid}/versions/"
+
+
 def version(study_uid: str, number: int) -> str:
     return f"studies/{study_uid}/versions/{number}.json"
 
@@ -96,8 +113,8 @@ def series_thumbnail(study_uid: str, series_uid: str) -> str:
 
 
 def incoming(token: str) -> str:
-    return f"incoming/{token}"
+    return f"{INCOMING}{token}"
 
 
 def is_incoming(location: str) -> bool:
-    return location.startswith("incoming/")
+    return location.startswith(INCOMING)

@@ -183,6 +183,15 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a study is: its newest version, the last change in it, and the version its documents were written for."""
+
+    version: int
+    sealed: int
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One row of a search: QIDO members ready to join, and what only the index knows.
 

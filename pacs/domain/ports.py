@@ -18,6 +18,7 @@ from pacs.domain.model import (
     Page,
     Record,
     Shown,
+    Standing,
     TagRow,
 )
 from pacs.domain.query import Attribute, Query, QueryLevel
@@ -94,6 +95,14 @@ class Storage(Protocol):
 
     def land(self, receivers: Sequence[Receiver]) -> None:
         """Commit receivers of this storage together: as durable as one by one, in less time."""
+
+    def older(self, prefix: str, before: float) -> Iterator[str]:
+        """The keys below the folder whose values were written before that time (epoch seconds)."""
+        ...
+
+    def clean(self, before: float) -> int:
+        """Removes what was being built and not touched since that time; how many things."""
+        ...
 
     def path(self, key: str) -> str | None:
         """The local file of the key, None where storage has no files."""
@@ -172,8 +181,29 @@ class Repository(Protocol):
         """Studies with commits after their last version, none of them later than ``before`` (epoch seconds)."""
         ...
 
+    def unpublished(self, before: float) -> list[str]:
+        """Studies whose newest version was not published, with no commit later than ``before`` (epoch seconds)."""
+        ...
+
+    def standing(self, study: str) -> Standing | None:
+        """None when unknown."""
+        ...
+
+    def publish(self, study: str, version: int) -> None:
+        """Notes that the documents of this version, or of a later one, are written."""
+        ...
+
     def seal(self, study: str, manifest: Callable[[int, list[int]], None]) -> int | None:
         """A new version, None when nothing changed.  ``manifest(version, sequences of its log records)`` runs inside."""
+        ...
+
+    def named(self, locations: Sequence[str]) -> set[str]:
+        """Those of the locations that a row names, of history too."""
+        ...
+
+    def unname(self, locations: Sequence[str], remove: Callable[[list[str]], None]) -> None:
+        """Runs ``remove`` with those no row names, while no store can commit: a store that looks for its files inside
+        its transaction finds what it will name, or fails."""
         ...
 
     def bulk_received(self, study: str, sha256: str) -> tuple[str, BulkValue] | None:

@@ -26,6 +26,7 @@ from pacs.domain.model import (
     Page,
     Record,
     Shown,
+    Standing,
     TagRow,
 )
 from pacs.domain.query import Attribute, Query, QueryLevel
@@ -159,7 +160,25 @@ class SqlRepository:
             manifest(version, _records(connection, study, row.sealed_sequence))
             return version
 
+    def publish(self, study: str, version: int) -> None:
+        """Notes that the documents of this version are written."""
+        chosen = update(t.study).where(_S.uid == study, _S.published < version)
+        with self._write() as connection:
+            connection.execute(chosen.values(published=version))
+
+    def unname(self, locations: Sequence[str], remove: Callable[[list[str]], None]) -> None:
+        """Runs ``remove`` with those no row names, while no store can commit: each moves the counter, locked here."""
+        with self._write() as connection:
+            connection.execute(write.HOLD).all()
+            named = _named(connection, locations)
+            remove([one for one in locations if one not in named])
+
     # reading
+
+    def named(self, locations: Sequence[str]) -> set[str]:
+        """Those of the locations that a row names, of history too."""
+        with self._read() as connection:
+            return _named(connection, locations)
 
     def received(self, limit: int) -> list[Instance]:
         """Instances (history included) whose bytes still lie in ``incoming/``, oldest first."""
@@ -265,6 +284,18 @@ class SqlRepository:
         with self._read() as connection:
             return list(connection.execute(chosen.order_by(_S.changed, _S.id)).scalars())
 
+    def unpublished(self, before: float) -> list[str]:
+        """Studies whose newest version has no documents yet, without commits later than ``before``; oldest first."""
+        chosen = select(_S.uid).where(_S.published < _S.version, _S.changed <= before)
+        with self._read() as connection:
+            return list(connection.execute(chosen.order_by(_S.changed, _S.id)).scalars())
+
+    def standing(self, study: str) -> Standing | None:
+        chosen = select(_S.version, _S.sealed_sequence, _S.published).where(_S.uid == study)
+        with self._read() as connection:
+            row = connection.execute(chosen).one_or_none()
+        return Standing(*row) if row is not None else None
+
     def bulk_received(self, study: str, sha256: str) -> tuple[str, BulkValue] | None:
         """A bulk value that still lies in a received file, and the file's location."""
         chosen = select(_I.location, _I.bulk).select_from(_JOINED).where(_S.uid == study, _I.received)
@@ -313,6 +344,10 @@ def _seal(connection: Connection, row: Any, version: int) -> None:
     connection.execute(update(t.study).where(_S.id == row.id).values(values))
     sealed = {"study_id": row.id, "version": version, "sequence": row.sequence, "time": time.time()}
     connection.execute(insert(t.study_version).values(sealed))
+
+
+def _named(connection: Connection, locations: Sequence[str]) -> set[str]:
+    return set(connection.execute(select(_I.location).where(_I.location.in_(locations))).scalars())
 
 
 def _records(connection: Connection, study: str, after: int) -> list[int]:

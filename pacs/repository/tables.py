@@ -58,6 +58,7 @@ study = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),
     Column("sealed_sequence", BigInteger, nullable=False),
+    Column("published", Integer, nullable=False, server_default="0"),
     Column("changed", Double, nullable=False),
     Column("json", LargeBinary, nullable=False),
     Column("extra", LargeBinary, nullable=False),
@@ -79,6 +80,8 @@ Index("study_by_study_id", study.c.study_id)
 Index("study_by_birth_date", study.c.patient_birth_date)
 _unsealed = text("sequence > sealed_sequence")
 Index("study_unsealed", study.c.changed, sqlite_where=_unsealed, postgresql_where=_unsealed)
+_unpublished = text("published < version")
+Index("study_unpublished", study.c.changed, sqlite_where=_unpublished, postgresql_where=_unpublished)
 
 series = Table(
     "series",

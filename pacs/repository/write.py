@@ -37,6 +37,7 @@ _NEXT = (
     .values(value=t.counter.c.value + bindparam("count"))
     .returning(t.counter.c.value)
 )
+HOLD = select(t.counter).where(t.counter.c.name == "change").with_for_update()
 _NEW_SERIES = insert(t.series).returning(_R.id, sort_by_parameter_order=True)
 _NEW_INSTANCES = insert(t.instance).returning(_I.id, sort_by_parameter_order=True)
 _NEW_CHANGES = insert(t.change)
@@ -132,7 +133,7 @@ class Batch:
                 self._studies[row["uid"]] = _Parent(dict(row))
 
     def _new_study(self, uid: str, item: Incoming) -> dict[str, Any]:
-        fixed = {"uid": uid, "state": _NO_STATE, "sequence": 0, "version": 0, "sealed_sequence": 0}
+        fixed = {"uid": uid, "state": _NO_STATE, "sequence": 0, "version": 0, "sealed_sequence": 0, "published": 0}
         counts = {"series_count": 0, "instance_count": 0, "bytes": 0, "modalities": ""}
         rest = {"changed": self._now, "source": self._source}
         return fixed | counts | rest | codec.attributes(QueryLevel.STUDY, item.study)

@@ -11,7 +11,7 @@ from pacs.convert.notes import notes_of
 from pacs.convert.picture import Picture
 from pacs.dicom.syntax import syntax
 from pacs.domain import layout
-from pacs.domain.errors import NotFound, PacsError, RenderFailed
+from pacs.domain.errors import IndexFault, NotFound, PacsError, RenderFailed, StorageFault
 from pacs.domain.model import Identity, Instance, RenderOptions
 from pacs.domain.ports import Repository, Storage
 from pacs.services.open import Opener
@@ -102,6 +102,8 @@ class Pictures:
     def _publish(self, key: str, rows: list[Instance]) -> None:
         try:
             self._storage.put(key, self._first(rows, THUMBNAIL))
+        except (StorageFault, IndexFault):
+            raise
         except PacsError:
             self._storage.delete(key)
 

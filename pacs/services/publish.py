@@ -4,25 +4,32 @@ A document says what it shows; one that shows something else than the rows is ne
 lock and swapped in under the study's row lock only if newer.  Lines of the previous document are used again, unparsed.
 """
 
+import logging
 import time
+from collections.abc import Callable
 
 from pacs.convert.documents import join_lines, pack_document, shown_by, split_lines, state_of, unpack_document
 from pacs.convert.records import Recorder
 from pacs.domain import layout
-from pacs.domain.errors import NotFound
+from pacs.domain.errors import NotFound, PacsError
 from pacs.domain.model import Instance, Shown
 from pacs.domain.ports import Repository, Storage
 from pacs.domain.query import Query, QueryLevel
 from pacs.services.open import Opener
+from pacs.services.rest import Rests
 
 MOST = 1_000_000
+ABANDONED = 60.0
+"""Seconds after which a version that nobody published counts as left behind by a process that died."""
+_log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Builds and swaps in documents; seals versions."""
+    """Builds and swaps in documents; seals versions.  ``draw`` publishes the pictures of a study."""
 
-    def __init__(self, storage: Storage, repository: Repository, opener: Opener) -> None:
-        self._storage, self._repository, self._opener = storage, repository, opener
+    def __init__(self, storage: Storage, repository: Repository, opener: Opener, draw: Callable[[str], None]) -> None:
+        self._storage, self._repository, self._opener, self._draw = storage, repository, opener, draw
+        self._rests = Rests()
 
     def series_metadata(self, study: str, series: str) -> tuple[bytes, Shown]:
         """The series' metadata document as the rows say it must be, built when the stored one shows another state."""
@@ -94,26 +101,50 @@ class Publisher:
         self._repository.swap(study, put, (series, shown.sequence) if series is not None else None)
 
     def seal(self, quiet: float) -> list[str]:
-        """Seals a version of every study without commits for ``quiet`` seconds and publishes it; the studies."""
+        """Seals and publishes every study without commits for ``quiet`` seconds, and what was left unpublished; the
+        studies.  One that cannot be published holds up no other, and is tried again after a while."""
+        now = time.time()
+        waiting = self._repository.unsealed(now - quiet) + self._repository.unpublished(now - quiet - ABANDONED)
         done = []
-        for study in self._repository.unsealed(time.time() - quiet):
-            self.seal_study(study)
-            done.append(study)
+        for study in dict.fromkeys(waiting):
+            if self._rests.resting(study):
+                continue
+            try:
+                self.seal_study(study)
+            except PacsError as fault:
+                _log.warning("study %s is not published: %s", study, fault)
+                self._rests.failed(study)
+            else:
+                self._rests.forget(study)
+                done.append(study)
         return done
 
     def seal_study(self, study: str) -> None:
-        """A version of this study, when something changed, and its documents."""
-        folded: list[str] = []
-        self._repository.seal(study, lambda version, _: folded.extend(self._manifest(study, version)))
-        for key in folded:
-            self._storage.delete(key)
+        """A version of this study, when something changed, and its documents and pictures."""
+        self._repository.seal(study, lambda version, sequences: self._fold(study, version, sequences))
+        standing = self._repository.standing(study)
+        if standing is None:
+            return
+        self._clear(study, standing.sealed)
         self.study(study)
+        self._draw(study)
+        if standing.published < standing.version:
+            self._repository.publish(study, standing.version)
 
-    def _manifest(self, study: str, version: int) -> list[str]:
-        """What the version added: its log records, folded into one file, a record a line; the keys folded."""
-        keys = list(self._storage.list(f"{layout.study(study)}/log/"))
-        self._storage.put(layout.version(study, version), b"".join(map(self._storage.get, keys)))
-        return keys
+    def _fold(self, study: str, version: int, sequences: list[int]) -> None:
+        """What the version added: its log records in one file, a record a line.
+
+        Only those the index names: a record may lie there whose transaction failed.
+        """
+        records = (self._stored(layout.log(study, sequence)) for sequence in sequences)
+        self._storage.put(layout.version(study, version), b"".join(record for record in records if record))
+
+    def _clear(self, study: str, sealed: int) -> None:
+        """Removes the records up to the last sealed change: they are folded, or of transactions that failed."""
+        for key in list(self._storage.list(layout.logs(study))):
+            sequence = layout.sequence_of(key)
+            if sequence is not None and sequence <= sealed:
+                self._storage.delete(key)
 
 
 def _state(document: bytes) -> str | None:

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pacs.convert import part10
@@ -17,7 +18,7 @@ from pacs.convert.levels import Levels
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
 from pacs.domain.attributes import STANDARD, Catalogue
-from pacs.domain.errors import Refused
+from pacs.domain.errors import Refused, StorageFault
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.domain.scratch import Scratch, windows
@@ -70,7 +71,8 @@ class Store:
                 part.discard()
         for one, outcome in zip(batch, outcomes, strict=True):
             if outcome.status in ("unchanged", "refused") and layout.is_incoming(one.location):
-                self._storage.delete(one.location)
+                with suppress(StorageFault):  # nobody names it: the sweep takes it
+                    self._storage.delete(one.location)
         told = iter(outcomes)
         return [_refused(part) or next(told) for part in parts]
 
@@ -137,6 +139,9 @@ class Store:
 
     def _log(self, study: str, sequence: int, record: Record) -> None:
         """The record of a batch, durable before COMMIT.  A record that is there already is of a commit that failed."""
+        for one in record["instances"]:  # swept between its landing and now: the sender hears of it and sends again
+            if layout.is_incoming(one["location"]) and not self._storage.exists(one["location"]):
+                raise StorageFault(f"the received file of {one['instance']} is gone")
         line = json.dumps(record, separators=(",", ":")) + "\n"
         data = gzip.compress(line.encode(), 6, mtime=0)
         key = layout.log(study, sequence)

@@ -133,6 +133,26 @@ class DiskStorage:
             self._prune(os.path.dirname(target))
             _remove(grave)
 
+    def older(self, prefix: str, before: float) -> Iterator[str]:
+        """The keys below the folder whose files were written before that time."""
+        for key in self._walk(check_prefix(prefix)):
+            if _touched(self.path(key)) < before:
+                yield key
+
+    def clean(self, before: float) -> int:
+        """Removes what was left under tmp; moved first, so that a writer never places a half of it."""
+        count = 0
+        with suppress(FileNotFoundError), os.scandir(self._tmp) as entries:
+            for entry in entries:
+                if _touched(entry.path) >= before:
+                    continue
+                grave = self._temporary()
+                with suppress(OSError):
+                    os.rename(entry.path, grave)
+                    _remove(grave)
+                    count += 1
+        return count
+
     def receive(self, key: str) -> "DiskReceiver":
         """Take bytes as they come."""
         target = self.path(key)
@@ -360,6 +380,18 @@ def _make_folder(path: str) -> None:
     with suppress(FileExistsError):
         os.mkdir(path)
     sync(os.path.dirname(path))
+
+
+def _touched(path: str) -> float:
+    """When the file, or the last thing in the folder, was written; of what is gone: never before now."""
+    try:
+        latest = os.stat(path, follow_symlinks=False).st_mtime
+        for base, folders, names in os.walk(path):
+            for name in (*folders, *names):
+                latest = max(latest, os.stat(os.path.join(base, name), follow_symlinks=False).st_mtime)
+        return latest
+    except OSError:
+        return float("inf")
 
 
 def _remove(path: str) -> None:

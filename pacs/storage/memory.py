@@ -107,6 +107,15 @@ class MemoryStorage:
         for receiver in receivers:
             receiver.commit()
 
+    def older(self, prefix: str, before: float) -> Iterator[str]:
+        """Nothing: what memory holds never outlived its writer."""
+        check_prefix(prefix)
+        return iter(())
+
+    def clean(self, before: float) -> int:
+        """Nothing is built in a place of its own."""
+        return 0
+
     def path(self, key: str) -> str | None:
         """There are no files."""
         check_key(key)

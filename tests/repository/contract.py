@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from pacs.domain.errors import BadRequest, IndexFault
-from pacs.domain.model import BulkValue, FrameTable, Identity, Level, Move, Page, Record
+from pacs.domain.model import BulkValue, FrameTable, Identity, Level, Move, Page, Record, Standing
 from pacs.domain.query import BY_NAME, VALUES, Attribute, Condition, Query, QueryLevel
 from pacs.repository import SqlRepository, make_engine
 from pacs.repository.migrate import migrate, prepare, state
@@ -331,6 +331,19 @@ class Contract:
         repository.store([incoming(sop="4")], "", "reject", quiet)
         assert repository.seal("1.1", lambda *a: told.append(a)) == 2
         assert told[1] == (2, [4])
+
+    def test_a_version_is_unpublished_until_said_otherwise(self, repository: SqlRepository) -> None:
+        assert repository.standing("1.1") is None
+        repository.store([incoming()], "", "reject", quiet)
+        assert repository.unpublished(time.time() + 9) == []
+        repository.seal("1.1", lambda *_: None)
+        assert repository.standing("1.1") == Standing(1, 1, 0)
+        assert repository.unpublished(time.time() + 9) == ["1.1"]
+        assert repository.unpublished(time.time() - 9) == []
+        repository.publish("1.1", 1)
+        repository.publish("1.1", 0)
+        assert repository.standing("1.1") == Standing(1, 1, 1)
+        assert repository.unpublished(time.time() + 9) == []
 
     def test_relocate_and_received(self, repository: SqlRepository) -> None:
         value = BulkValue("00420011", "OB", "ab" * 32, 7, 99)
