@@ -44,6 +44,7 @@ def negotiate(wanted: str, targets: accept.Targets, alone: bool) -> Choice:
 
     A frame is offered under the media type of each syntax and as octets.  Without a syntax a media type means the stored
     one if it has that type, else the first that does; octets mean Explicit VR Little Endian (Tables 8.7.3-2 to 8.7.3-5).
+    Of what the client names, the stored form goes before one that costs a conversion, which a server may choose (RFC 9110 12.1).
     """
     stored = targets.ready[0]
     own = syntax(stored).media_type
@@ -51,11 +52,18 @@ def negotiate(wanted: str, targets: accept.Targets, alone: bool) -> Choice:
     types = tuple(dict.fromkeys((own, *(syntax(uid).media_type for uid in every), OCTETS)))
     ways = (True, False) if alone else (True,)
     forms = [accept.Form("frames", (kind,), multipart, True) for multipart in ways for kind in types]
+    first: Choice | None = None
     for form, fits in accept.ranked(accept.parse(wanted), forms):
         for one in fits:
             found = _of_type(form.types[0], own, one, targets)
-            if found is not None:
-                return Choice(form.multipart, form.types[0], found)
+            if found is None:
+                continue
+            choice = Choice(form.multipart, form.types[0], found)
+            if found == stored and "*" not in one.media:
+                return choice
+            first = first or choice
+    if first is not None:
+        return first
     labels = [
         form._replace(syntaxes=(uid,)) for form in forms for uid in targets.ready if syntax(uid).media_type == form.types[0]
     ]
