@@ -68,11 +68,11 @@ class Opener:
             yield self._storage.read(instance.location, at, min(_PIECE, size - at))
 
     def _again(self, instance: Instance) -> Instance:
-        rows = self._repository.instances(instance.identity.study, instance.identity.series)
-        for row in rows:
+        """Where it lies now; also when it was replaced meanwhile, for its bytes stay."""
+        for row in self._repository.instances(instance.identity.study, instance.identity.series, at=instance.since):
             if row.row == instance.row:
                 return row
-        raise NotFound(f"instance {instance.identity.instance} was replaced")
+        raise NotFound(f"instance {instance.identity.instance} is not in the index any more")
 
     def frame(self, place: FramePlace, number: int) -> bytes:
         """Frame ``number`` (from 1) as sent."""

@@ -117,6 +117,18 @@ def test_a_store_whose_file_was_swept_meanwhile_fails(place: Place) -> None:
     services.close()
 
 
+def test_a_row_read_before_its_instance_was_replaced_and_settled_is_still_opened(place: Place) -> None:
+    services = place.open()
+    receive(services, BATCH[:1])
+    [row] = [row for row in services.repository.instances("1.1") if layout.is_incoming(row.location)]
+    receive(services, (BATCH[0].replace(b"second", b"third "),))
+    settle(services)
+    assert services.repository.instance(row.identity) != row
+    assert b"".join(map(bytes, services.retrieve.file(row))) == BATCH[0]
+    assert b"second" in services.publisher._opener.line(row)
+    services.close()
+
+
 def test_no_sweep_with_age_0(place: Place) -> None:
     services = place.open()
     assert sweeper(services).due()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 
 from pacs.domain import layout
+from pacs.domain.errors import StorageFault
 from pacs.services.rest import FIRST, LONGEST, Rests
 from tests.faults.work import BATCH, Place, fail_at, for_work, publish, receive
 
@@ -45,8 +46,14 @@ def test_a_study_that_cannot_be_published_holds_up_no_other(places: Callable[[],
     place = for_work(places(), "land")
     services = place.open()
     receive(services)
-    lost = next(row for row in services.repository.instances("1.1") if layout.is_incoming(row.location))
-    services.storage.delete(lost.location)
+    put = services.storage.put
+
+    def refuse(key: str, data: bytes) -> None:
+        if key.startswith("studies/1.1/"):
+            raise StorageFault("injected")
+        put(key, data)
+
+    services.storage.put = refuse  # type: ignore[method-assign,assignment]
     assert services.publisher.seal(LATER) == ["1.2"]
     assert services.publisher.seal(LATER) == [], "the other rests"
     services.close()

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pacs.domain.query import Query, QueryLevel
 from pacs.repository.engine import make_engine
 from pacs.repository.migrate import migrate
 from pacs.repository.sql import SqlRepository
+from pacs.services.retrieve import Target
 from pacs.storage.disk import DiskStorage
 from tests.faults.trip import Trip, Wired, database_fault, raising, wire_engine
 from tests.made_files import part10
@@ -47,8 +48,11 @@ def sha256(data: bytes) -> str:
 class Painter:
     """Draws at once what a pool of processes would draw."""
 
-    def render(self, picture: Any, frame: bytes, *_: Any, **__: Any) -> bytes:
-        return b"picture of " + sha256(frame).encode()
+    def render(self, picture: Any, frames: Sequence[bytes], *_: Any, **__: Any) -> bytes:
+        return b"picture of " + sha256(b"".join(frames)).encode()
+
+    def placeholder(self, text: str, size: tuple[int, int]) -> bytes:
+        return text.encode()
 
     def close(self) -> None:
         pass
@@ -222,7 +226,8 @@ def check_whole(services: Services, acknowledged: list[tuple[str, str]] = []) ->
                 frame = services.retrieve.frame(place, number)
                 assert len(frame) >= 16 and frame in wholes[row.row]
             for value in row.bulk:
-                assert sha256(services.retrieve.bulk(study, value.sha256)) == value.sha256
+                source = services.retrieve.bulk.by_digest(study, value.sha256).source
+                assert sha256(b"".join(map(bytes, source.pieces(0)))) == value.sha256
     for status, digest in acknowledged:
         assert status == "refused" or digest in known, f"{status} and gone"
 
@@ -238,7 +243,7 @@ def check_documents(services: Services, study: str) -> None:
         document, said = services.publisher.series_metadata(study, series)
         rows = [row for row in current if row.identity.series == series]
         assert said.state == state_of(rows)
-        assert json.loads(unpack_document(document)) == [json.loads(services.retrieve.metadata(*row.identity).body)[0]
+        assert json.loads(unpack_document(document)) == [json.loads(services.retrieve.metadata(Target(*row.identity)).body)[0]
                                                          | _uris(document, at) for at, row in enumerate(rows)]  # fmt: skip
         if before is not None and (was := shown_by(before)) is not None:
             assert was.sequence <= said.sequence
@@ -259,7 +264,7 @@ def snapshot(services: Services) -> dict[str, Any]:
              [(value.path, value.sha256) for value in row.bulk])
             for row in sorted(history(services, study), key=lambda row: (row.identity, row.since))
         ]  # fmt: skip
-        found[study].append(unpack_document(services.retrieve.metadata(study).body))
+        found[study].append(services.retrieve.metadata(Target(study)).body)
     for key in services.storage.list("studies"):
         kind = key.split("/")[2]
         if kind == "log":
