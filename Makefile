@@ -23,7 +23,8 @@ viewer-deps: setup
 	tests/viewer/setup.sh
 
 test: setup viewer-deps
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 2 --ignore tests/viewer tests
+	$(BIN)/python -m pytest tests/viewer
 
 lint: setup
 	$(BIN)/ruff check .

@@ -15,8 +15,6 @@ from tests.viewer.cases import CASES, NAMES
 from tests.viewer.conftest import EXPORTED, Archive
 from tests.viewer.programs import ohif
 
-pytestmark = pytest.mark.xdist_group("viewer")
-
 # What the page at / tells people to paste, but for the addresses.
 PASTED = {key: value for key, value in data_source("")["configuration"].items() if not key.endswith("Root")}
 

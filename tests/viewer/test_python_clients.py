@@ -14,8 +14,6 @@ from tests.viewer.cases import DATA
 from tests.viewer.conftest import Archive
 from tests.viewer.programs import KIT
 
-pytestmark = pytest.mark.xdist_group("viewer")
-
 STORED = sorted((DATA / "studies" / "rt-phantom").glob("*.dcm"))[:3]
 # How many items each call gives; None where that depends on the archive.
 GIVES = {

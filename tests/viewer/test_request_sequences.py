@@ -12,8 +12,6 @@ import requests
 from tests.viewer.cases import DATA
 from tests.viewer.conftest import Archive
 
-pytestmark = pytest.mark.xdist_group("viewer")
-
 JSON = {"Accept": "application/dicom+json"}
 WHOLE = {"Accept": 'multipart/related;type="application/dicom";transfer-syntax=*'}
 WEASIS_STUDY = (
