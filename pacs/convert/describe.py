@@ -9,7 +9,7 @@ from pacs.convert.bulk import bulk_values
 from pacs.convert.frames import table_of
 from pacs.convert.levels import Levels
 from pacs.dicom.json import dataset_json
-from pacs.dicom.pixels import layout
+from pacs.dicom.pixels import PixelLayout, layout
 from pacs.dicom.reader import DicomFile, Element
 from pacs.dicom.syntax import syntax
 from pacs.domain.attributes import QueryLevel
@@ -79,16 +79,16 @@ def describe(file: DicomFile, whole: Buffer, location: str, bulk_over: int, leve
     return Incoming(
         identity, sop_class, file.transfer_syntax, digest, data, len(memoryview(whole)), location, frames, bulk,
         levels.of(file, QueryLevel.STUDY), levels.of(file, QueryLevel.SERIES), levels.of(file, QueryLevel.INSTANCE),
-        _short_line(file, identity, bulk, frames, memo or Memo()),
+        _short_line(file, identity, pixels, bulk, frames, memo or Memo()),
     )  # fmt: skip
 
 
 def _short_line(
-    file: DicomFile, identity: Identity, bulk: tuple[BulkValue, ...], frames: FrameTable, memo: Memo
+    file: DicomFile, identity: Identity, pixels: PixelLayout, bulk: tuple[BulkValue, ...], frames: FrameTable, memo: Memo
 ) -> bytes:
     """The metadata line; nothing where what remains of the file without pixels and bulk values is over :data:`LONG`."""
-    pixels = layout(file).element
-    apart = (pixels.end - pixels.value if pixels is not None else 0) + sum(value.length for value in bulk)
+    element = pixels.element
+    apart = (element.end - element.value if element is not None else 0) + sum(value.length for value in bulk)
     if len(memoryview(file.buffer)) - apart > LONG:
         return b""
     return metadata_line(file, identity, {value.path: value.sha256 for value in bulk}, frames, memo)

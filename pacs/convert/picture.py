@@ -49,7 +49,6 @@ class Picture:
     modality_lut: Lut | None = None
     voi_lut: Lut | None = None
     palette: tuple[PaletteLut, PaletteLut, PaletteLut] | None = None
-    number_of_frames: int = 1
     float_kind: int = 0
     padding: tuple[int, int] | None = None
     inverse: bool = False
@@ -78,7 +77,7 @@ def picture_of(file: DicomFile, frame: int = 1) -> Picture:
         voi_function=file.text(0x00281056) or "LINEAR",
         slope=_or(groups.number(0x00289145, 0x00281053), 1.0), intercept=_or(groups.number(0x00289145, 0x00281052), 0.0),
         modality_lut=_sequence_lut(file, 0x00283000), voi_lut=_sequence_lut(file, 0x00283010),
-        palette=_palette(file), number_of_frames=found.count,
+        palette=_palette(file), 
         float_kind={0x7FE00008: 32, 0x7FE00009: 64}.get(found.element.tag, 0),
         padding=_padding(file, pixels.signed), inverse=file.text(0x20500020) == "INVERSE",
         icc=_icc(file), frame_time=_frame_time(file),

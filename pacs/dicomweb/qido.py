@@ -61,11 +61,6 @@ def parse(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None
     return Parsed(query, tuple(keys.unmatched))
 
 
-def parse_query(pairs: Pairs, level: QueryLevel, study: str | None, series: str | None, most: int) -> Query:
-    """:func:`parse` by the standard's table, strictly."""
-    return parse(pairs, level, study, series, Limits(most)).query
-
-
 def _whole(text: str, name: str, least: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
         raise BadRequest(f"{name}={text[:60]!r}: a whole number from {least} on is wanted")

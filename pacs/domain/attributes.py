@@ -200,10 +200,6 @@ class Catalogue:
         """By keyword or tag (upper case), paths with dots; None when it is not in the table."""
         return self._by_name.get(name)
 
-    def searchable(self, level: QueryLevel) -> tuple[Attribute, ...]:
-        """What may be a key at a level: its own attributes, those above and (by any child) those below."""
-        return tuple(one for one in self.attributes if one.column and self._by_name[one.tag] is one)
-
 
 STANDARD = Catalogue()
 BY_NAME: dict[str, Attribute] = STANDARD._by_name

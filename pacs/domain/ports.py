@@ -25,7 +25,6 @@ from pacs.domain.query import Attribute, Query, QueryLevel
 
 Buffer = bytes | bytearray | memoryview | mmap
 Files = Mapping[str, Iterable[Buffer]]
-Folder = tuple[str, Files]
 
 
 class Receiver(Protocol):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from pacs.domain import layout
 from pacs.domain.errors import IndexFault
@@ -375,5 +375,5 @@ def _driver_faults() -> Iterator[None]:
 def _faults() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
         raise IndexFault(f"database: {str(error.orig).splitlines()[0]}") from error

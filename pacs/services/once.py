@@ -4,23 +4,35 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+LARGEST_SHARE = 4
+"""A value over this part of the bound is not kept: it must not drive out all others."""
 
 
-class Once:
-    """A cache of bytes with at most ``most`` bytes in it.  Safe for threads; a failure is told to all and not kept."""
+class Once(Generic[Value]):
+    """A cache of at most ``most`` bytes, which ``size`` counts in a value.
 
-    def __init__(self, most: int) -> None:
-        self._most, self._held = most, 0
+    Safe for threads; a failure is told to all who wait and not kept.
+    """
+
+    def __init__(self, most: int, size: Callable[[Value], int]) -> None:
+        self._most, self._size, self._held = most, size, 0
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._making: dict[Hashable, Future[bytes]] = {}
+        self._kept: OrderedDict[Hashable, Value] = OrderedDict()
+        self._making: dict[Hashable, Future[Value]] = {}
 
-    def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+    def peek(self, key: Hashable) -> Value | None:
+        """The value when it is at hand."""
+        with self._lock:
+            return self._find(key)
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value under ``key``; ``make`` runs in the first thread that asks, the others wait for it."""
         with self._lock:
-            kept = self._kept.get(key)
+            kept = self._find(key)
             if kept is not None:
-                self._kept.move_to_end(key)
                 return kept
             future = self._making.get(key)
             mine = future is None
@@ -41,11 +53,17 @@ class Once:
         future.set_result(value)
         return value
 
-    def _keep(self, key: Hashable, value: bytes) -> None:
-        if len(value) > self._most // 4:  # one large value must not drive out all others
+    def _find(self, key: Hashable) -> Value | None:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+        return kept
+
+    def _keep(self, key: Hashable, value: Value) -> None:
+        if self._size(value) > self._most // LARGEST_SHARE:
             return
         self._kept[key] = value
-        self._held += len(value)
+        self._held += self._size(value)
         while self._held > self._most:
             _, gone = self._kept.popitem(last=False)
-            self._held -= len(gone)
+            self._held -= self._size(gone)

@@ -108,7 +108,7 @@ class Part:
     def _small(self, received: bytes) -> None:
         file = read(received, self._limits)
         if not file.has_meta:
-            received = _meta(file) + received
+            received = meta_of(file) + received
             file = read(received, self._limits)
         self.result = self._describe(file, received, "")
         self.whole, self.file = received, file
@@ -121,7 +121,7 @@ class Part:
                 self.result = self._describe(file, received, self.key)
                 return
             before = self.receiver
-            self._spill(chain((_meta(file),), windows(received)))
+            self._spill(chain((meta_of(file),), windows(received)))
         before.__exit__(None, None, None)
         with self.receiver.view() as whole:
             self.result = self._describe(read(whole, self._limits), whole, self.key)
@@ -141,6 +141,7 @@ def refused(refusal: Refused) -> Outcome:
     return Outcome("refused", None, str(refusal), cause=refusal.cause)
 
 
-def _meta(file: DicomFile) -> bytes:
+def meta_of(file: DicomFile) -> bytes:
+    """The preamble and meta group of a data set that came without.  Raises :class:`Refused`."""
     identity, sop_class = identity_of(file)
     return part10.make_meta(file.transfer_syntax, sop_class, identity.instance)

@@ -13,7 +13,7 @@ from pacs.domain.layout import FORMAT
 from pacs.domain.model import FramePlace, Identity, Instance
 from pacs.domain.ports import Buffer, Repository
 from pacs.services.bulk import Bulk, BulkValues
-from pacs.services.cache import ByteCache
+from pacs.services.once import Once
 from pacs.services.open import Opener, Source
 from pacs.services.publish import Publisher
 
@@ -51,7 +51,7 @@ class Retrieve:
 
     def __init__(self, repository: Repository, opener: Opener, publisher: Publisher, cache_bytes: int = CACHE_BYTES) -> None:
         self._repository, self._opener, self._publisher = repository, opener, publisher
-        self._cache = ByteCache(cache_bytes)
+        self._cache = Once[Document](cache_bytes, lambda document: len(document.body))
         self.bulk = BulkValues(repository, opener)
 
     def state(self, target: Target) -> str:
@@ -65,46 +65,44 @@ class Retrieve:
 
     def ready(self, target: Target, shape: Shape, state: str) -> Document | None:
         """The document when it is at hand: no storage is read."""
-        found = self._cache.get((target, shape, state))
-        return None if found is None else Document(*found)
+        return self._cache.peek((target, shape, state))
 
     def metadata(self, target: Target, shape: Shape = Shape(), state: str = "") -> Document:  # noqa: B008 - frozen
         """DICOM JSON of a study, series or instance, as of ``state`` (or now) or later (PS3.18 10.4.1.1.2, Annex F)."""
 
-        def make() -> tuple[bytes, str]:
-            if target.series is None:
-                return self._study(target.study, shape)
-            if target.instance is None:
-                return self._series(target.study, target.series, shape)
-            return self._instance(Identity(target.study, target.series, target.instance), shape)
+        return self._cache.get((target, shape, state or self.state(target)), lambda: self._document(target, shape))
 
-        return Document(*self._cache.get_or_make((target, shape, state or self.state(target)), make))
+    def _document(self, target: Target, shape: Shape) -> Document:
+        if target.series is None:
+            return self._study(target.study, shape)
+        if target.instance is None:
+            return self._series(target.study, target.series, shape)
+        return self._instance(Identity(target.study, target.series, target.instance), shape)
 
     def lines(self, target: Target, base: str | None) -> list[bytes]:
         """The documents' lines: one data set each."""
         return split_lines(self.metadata(target, Shape(base)).body)
 
-    def _instance(self, identity: Identity, shape: Shape) -> tuple[bytes, str]:
+    def _instance(self, identity: Identity, shape: Shape) -> Document:
         found = self._one(identity)
-        up = "" if shape.base is None else f"{shape.base}/studies/{identity.study}/"
         line = self._opener.line(found)
         if shape.base is None:
             line = relocate_uris(line, "../../../../", "../../")
         else:
-            line = relocate_uris(line, up, f"{up}series/{identity.series}/")
-        return encode(join_lines([line]), shape.coding), found.digest
+            [line] = _absolute([line], shape.base, identity.study, identity.series)
+        return Document(encode(join_lines([line]), shape.coding), found.digest)
 
-    def _series(self, study: str, series: str, shape: Shape) -> tuple[bytes, str]:
+    def _series(self, study: str, series: str, shape: Shape) -> Document:
         """As stored, when that is what is wanted."""
         data, shown = self._publisher.series_metadata(study, series)
         if shape == Shape(None, GZIP):
-            return data, shown.state
+            return Document(data, shown.state)
         body = unpack_document(data)
         if shape.base is not None:
             body = join_lines(_absolute(split_lines(body), shape.base, study, series))
-        return encode(body, shape.coding), shown.state
+        return Document(encode(body, shape.coding), shown.state)
 
-    def _study(self, study: str, shape: Shape) -> tuple[bytes, str]:
+    def _study(self, study: str, shape: Shape) -> Document:
         while True:
             before = self._repository.shown(study)
             lines: list[bytes] = []
@@ -118,7 +116,7 @@ class Retrieve:
             if after is None:
                 raise NotFound(f"study {study}")
             if before is not None and before.state == after.state:
-                return encode(join_lines(lines), shape.coding), after.state
+                return Document(encode(join_lines(lines), shape.coding), after.state)
 
     def instances(self, target: Target) -> list[Instance]:
         """The current instances of a resource, in order; never none."""

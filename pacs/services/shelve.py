@@ -60,7 +60,7 @@ class Shelf:
     def put(self, items: Sequence[Item]) -> list[Place]:
         """Each item in a folder of its own.  The artefacts were assembled and compared before anything is said."""
         places = {k: Place(name, self._at_rest(item.frames)) for k, item in enumerate(items)
-                  if self._holds(name := layout.instance(item.identity), item.digest)}  # fmt: skip
+                  if self._holds(name := layout.instance(item.identity), item)}  # fmt: skip
         waiting = [(k, item) for k, item in enumerate(items) if k not in places]
         if not waiting:
             return [places[k] for k in range(len(items))]
@@ -74,7 +74,7 @@ class Shelf:
             won = self._storage.claim([(n, contents[k]) for n, (k, _) in zip(names, waiting, strict=True)])
             rest = []
             for name, took, (k, item) in zip(names, won, waiting, strict=True):
-                if took or self._holds(name, item.digest):
+                if took or self._holds(name, item):
                     places[k] = Place(name, self._at_rest(item.frames))
                 else:
                     rest.append((k, item))
@@ -98,16 +98,20 @@ class Shelf:
             return b"".join(self._storage.read(key, o, n) for o, n in place.frames.ranges(number))
         return self._storage.get(layout.frame(place.location, number))
 
-    def _holds(self, name: str, digest: str) -> bool:
+    def _holds(self, name: str, item: Item) -> bool:
+        """Whether the folder is of these bytes, taken apart as they would be now: settings may have changed since."""
         try:
             with self._storage.view(layout.shell(name)) as data:
-                return shells.decode_head(data)["sha256"] == digest
+                if shells.decode_head(data)["sha256"] != item.digest:
+                    return False
+                there = shells.decode(data, partial(self._base, *item.series)).recipe
         except NotFound:
             return False
+        return there == _recipe(item) and self._storage.exists(layout.pack(name)) == (item.frames.count > self._pack_over)
 
     def _contents(self, item: Item, has_siblings: bool) -> Mapping[str, Iterable[Buffer]]:
         frame = partial(cut_frame, item.frames, read=slicer(item.file.buffer))
-        recipe = shells.make_recipe(item.frames, item.bulk, not item.file.deflated)
+        recipe = _recipe(item)
         literal = shells.literal_of(item.whole, recipe)
         name, base = self._base_for(item.identity, literal, has_siblings)
         shell = shells.Shell(item.digest, item.data_digest, len(memoryview(item.whole)), name, recipe, literal)
@@ -186,6 +190,10 @@ class Shelf:
             content = self._storage.get(key + ".copy")
         self._remember((study, series), name, content)
         return content
+
+
+def _recipe(item: Item) -> shells.Recipe:
+    return shells.make_recipe(item.frames, item.bulk, not item.file.deflated)
 
 
 def _is_equal(whole: bytes, pieces: Iterable[Buffer]) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from pacs.convert import part10
-from pacs.convert.describe import Memo, describe, identity_of
+from pacs.convert.describe import Memo, describe
 from pacs.convert.levels import Levels
 from pacs.dicom.reader import DicomFile, Limits, read
 from pacs.domain import layout
@@ -22,7 +22,7 @@ from pacs.domain.errors import Refused, StorageFault
 from pacs.domain.model import Incoming, Outcome, Record
 from pacs.domain.ports import Buffer, Repository, Storage
 from pacs.domain.scratch import Scratch, windows
-from pacs.services.receive import Memory, Part, refused
+from pacs.services.receive import Memory, Part, meta_of, refused
 from pacs.services.shelve import Item, Shelf
 
 BATCH = 64
@@ -39,6 +39,14 @@ class Rules:
     catalogue: Catalogue = STANDARD
 
 
+class Waiting(NamedTuple):
+    """A batch that waits for its commit."""
+
+    batch: list[Incoming]
+    source: str
+    told: Future[list[Outcome]]
+
+
 class Store:
     """Stores instances.  Safe for threads; concurrent calls share commits."""
 
@@ -48,7 +56,7 @@ class Store:
         self._memory = Memory(rules.memory)
         self._levels = Levels(rules.catalogue)
         self._lock = threading.Lock()
-        self._queue: list[tuple[list[Incoming], str, Future[list[Outcome]]]] = []
+        self._queue: list[Waiting] = []
         self._queue_lock = threading.Lock()
 
     def begin(self) -> Part:
@@ -112,30 +120,34 @@ class Store:
 
     def commit(self, batch: list[Incoming], source: str) -> list[Outcome]:
         """Rows and log record in one transaction, shared with whoever waits at the same moment."""
-        mine: Future[list[Outcome]] = Future()
+        mine = Waiting(batch, source, Future())
         with self._queue_lock:
-            self._queue.append((batch, source, mine))
+            self._queue.append(mine)
         with self._lock:
-            if not mine.done():
+            if not mine.told.done():
                 with self._queue_lock:
                     waiting, self._queue = self._queue, []
                 self._commit_all(waiting)
-        return mine.result()
+        return mine.told.result()
 
-    def _commit_all(self, waiting: list[tuple[list[Incoming], str, "Future[list[Outcome]]"]]) -> None:
-        for source in {source for _, source, _ in waiting}:
-            group = [(batch, future) for batch, name, future in waiting if name == source]
-            try:
-                joined = [one for batch, _ in group for one in batch]
-                outcomes = self._repository.store(joined, source, self._rules.policy, self._log)
-            except BaseException as error:
-                for _, future in group:
-                    future.set_exception(error)
-                continue
-            at = 0
-            for batch, future in group:
-                future.set_result(outcomes[at : at + len(batch)])
-                at += len(batch)
+    def _commit_all(self, waiting: list[Waiting]) -> None:
+        for source in {one.source for one in waiting}:
+            self._commit_together([one for one in waiting if one.source == source])
+
+    def _commit_together(self, group: list[Waiting]) -> None:
+        """One transaction for all; each in its own where that fails, so that nobody fails for another's fault."""
+        joined = [item for one in group for item in one.batch]
+        try:
+            outcomes = iter(self._repository.store(joined, group[0].source, self._rules.policy, self._log))
+        except BaseException as error:
+            if len(group) == 1:
+                group[0].told.set_exception(error)
+                return
+            for one in group:
+                self._commit_together([one])
+            return
+        for one in group:
+            one.told.set_result([next(outcomes) for _ in one.batch])
 
     def _log(self, study: str, sequence: int, record: Record) -> None:
         """The record of a batch, durable before COMMIT.  A record that is there already is of a commit that failed."""
@@ -160,9 +172,8 @@ def walk(received: Buffer, limits: Limits) -> tuple[Buffer, DicomFile]:
     file = read(received, limits)
     if file.has_meta:
         return received, file
-    identity, sop_class = identity_of(file)
     made = Scratch()
-    made.write(part10.make_meta(file.transfer_syntax, sop_class, identity.instance))
+    made.write(meta_of(file))
     for piece in windows(received):
         made.write(piece)
     whole = made.view()

@@ -36,7 +36,7 @@ class Transcoder:
 
     def __init__(self, repository: Repository, opener: Opener, codec: Codec, cache_bytes: int) -> None:
         self._repository, self._opener, self._codec = repository, opener, codec
-        self._frames = Once(cache_bytes)
+        self._frames = Once[bytes](cache_bytes, len)
         self._described = Described(opener, with_tables=False)
 
     def targets(self, transfer_syntax: str) -> tuple[str, ...]:

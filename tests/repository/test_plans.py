@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pacs.dicomweb.qido import parse_query
+from pacs.dicomweb.qido import Limits, parse
 from pacs.dicomweb.requests import pairs
 from pacs.dicomweb.search import match
 from pacs.domain.query import Query
@@ -29,7 +29,7 @@ def _query(path: str) -> Query:
     place, _, text = path.partition("?")
     target = match(place, "")
     assert target is not None
-    return parse_query(pairs(text.encode()), target.level, target.study, target.series, 5000)
+    return parse(pairs(text.encode()), target.level, target.study, target.series, Limits()).query
 
 
 def _plans(repository: SqlRepository, query: Query) -> Iterator[str]:

@@ -179,7 +179,7 @@ def test_one_conversion_for_all_who_wait() -> None:
         gate.wait(10)
         return b"value"
 
-    once = Once(1 << 20)
+    once = Once[bytes](1 << 20, len)
     with ThreadPoolExecutor(8) as threads:
         waiting = [threads.submit(once.get, "key", make) for _ in range(8)]
         while not made:
@@ -191,7 +191,7 @@ def test_one_conversion_for_all_who_wait() -> None:
 
 
 def test_a_failure_is_told_and_not_kept() -> None:
-    once = Once(1 << 20)
+    once = Once[bytes](1 << 20, len)
 
     def fail() -> bytes:
         raise RenderFailed("no")
@@ -202,7 +202,7 @@ def test_a_failure_is_told_and_not_kept() -> None:
 
 
 def test_the_cache_is_bounded_and_drops_the_oldest() -> None:
-    once = Once(100)
+    once = Once[bytes](100, len)
     for key in range(5):
         once.get(key, lambda: bytes(25))
     assert once.get(4, lambda: b"again") == bytes(25)
