@@ -8,6 +8,7 @@ from pacs.cli.sources import Source, read
 from pacs.config import load
 from pacs.domain.errors import Refused
 from pacs.domain.model import Identity, Outcome
+from pacs.services.retrieve import Target
 
 
 def peak() -> int:
@@ -45,7 +46,7 @@ def read_back(services: Services, identity: Identity) -> None:
     row = services.repository.instance(identity)
     assert row is not None
     assert sum(len(piece) for piece in services.retrieve.file(row)) == row.size
-    services.retrieve.metadata(*identity)
+    services.retrieve.metadata(Target(*identity))
     place = services.retrieve.frame_place(identity)
     for number in {1, row.frames.count} if row.frames.count else ():
         services.retrieve.frame(place, number)
